@@ -1,0 +1,71 @@
+//go:build e2e
+
+package clusterlab
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+)
+
+// TestLab walks a lab through a life: start, add, kill, terminate, stop all, bootstrap, close.
+func TestLab(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	lab, err := Start(ctx, Options{Nodes: 2, Progress: func(s string) { t.Log(s) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lab.Close()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	first, second := lab.Nodes()[0], lab.Nodes()[1]
+	must(first.Exec(ctx, "CREATE TABLE app.t (id INT PRIMARY KEY)"))
+	must(first.Exec(ctx, "INSERT INTO app.t VALUES (1)"))
+	third, err := lab.AddNode(ctx)
+	must(err)
+	sizeIs := func(n *Node, want string) {
+		t.Helper()
+		if got, err := n.Status(ctx, "wsrep_cluster_size"); err != nil || got != want {
+			t.Fatalf("%s: wsrep_cluster_size = %q, %v, want %s", n.Name(), got, err, want)
+		}
+	}
+	sizeIs(third, "3")
+	must(third.Exec(ctx, "INSERT INTO app.t VALUES (2)"))
+
+	must(second.Kill())
+	must(first.Exec(ctx, "INSERT INTO app.t VALUES (3)"))
+	must(second.Start(ctx))
+	must(third.Terminate(ctx))
+	must(third.Start(ctx))
+	sizeIs(first, "3")
+
+	must(third.Terminate(ctx))
+	must(second.Terminate(ctx))
+	must(first.Exec(ctx, "INSERT INTO app.t VALUES (4)"))
+	must(first.Kill())
+	must(lab.Bootstrap(ctx, nil))
+	must(second.Start(ctx))
+	must(third.Start(ctx))
+	for _, n := range lab.Nodes() {
+		// A division by zero is an error in strict mode; a row that is missing makes one.
+		must(n.Exec(ctx, "SET wsrep_sync_wait=1"))
+		must(n.Exec(ctx, "BEGIN NOT ATOMIC IF (SELECT COUNT(*) FROM app.t) <> 4 THEN SIGNAL SQLSTATE '45000'; END IF; END"))
+	}
+	must(first.Pause())
+	lab.Close()
+	lab.Close()
+	if _, err := os.Stat(lab.Dir()); !os.IsNotExist(err) {
+		t.Errorf("the directory is still there: %v", err)
+	}
+	for _, n := range lab.Nodes() {
+		if n.PID() != 0 {
+			t.Errorf("%s still runs", n.Name())
+		}
+	}
+}
