@@ -42,7 +42,7 @@ func makeDir(parent string) (dir string, owner *os.File, err error) {
 		return "", nil, err
 	}
 	path := filepath.Join(dir, ownerFile)
-	owner, err = os.OpenFile(path+".new", os.O_CREATE|os.O_RDWR, 0o600)
+	owner, err = os.OpenFile(path+".new", os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // a path in the directory just made
 	if err != nil {
 		return "", nil, err
 	}
@@ -68,7 +68,7 @@ func removeLeftover(dir string) {
 	if sys, ok := st.Sys().(*syscall.Stat_t); !ok || int(sys.Uid) != os.Geteuid() {
 		return
 	}
-	owner, err := os.OpenFile(filepath.Join(dir, ownerFile), os.O_RDWR|syscall.O_NOFOLLOW, 0)
+	owner, err := os.OpenFile(filepath.Join(dir, ownerFile), os.O_RDWR|syscall.O_NOFOLLOW, 0) //nolint:gosec // only locked
 	if err != nil {
 		return
 	}
@@ -94,7 +94,7 @@ func endTransfer(dataDir string) {
 
 // killNamed kills the process of a pid file if its command line names the directory; a pid alone may be anybody's by now.
 func killNamed(pidFile, dir string) {
-	text, err := os.ReadFile(pidFile)
+	text, err := os.ReadFile(pidFile) //nolint:gosec // a number is all that is taken from it
 	if err != nil {
 		return
 	}
