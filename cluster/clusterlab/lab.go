@@ -281,6 +281,9 @@ func accountStatements(root, monitor, app Account) []string {
 		return fmt.Sprintf("CREATE OR REPLACE USER '%s'@'%s' IDENTIFIED VIA mysql_native_password USING PASSWORD('%s')", a.User, host, a.Password)
 	}
 	return []string{
+		// mariadb-install-db makes root without a password for 127.0.0.1, ::1 and the host's name too.
+		"DELETE FROM mysql.global_priv WHERE User IN ('root', '') AND Host <> 'localhost'",
+		"FLUSH PRIVILEGES",
 		create(root, "%"),
 		"GRANT ALL PRIVILEGES ON *.* TO 'root'@'%' WITH GRANT OPTION",
 		create(monitor, "%"),

@@ -4,7 +4,9 @@ package clusterlab
 
 import (
 	"context"
+	"database/sql"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -36,6 +38,12 @@ func TestLab(t *testing.T) {
 		}
 	}
 	sizeIs(third, "3")
+	for _, n := range lab.Nodes() {
+		loginIs(t, lab.RootDSN(n), "")
+		loginIs(t, lab.AppDSN(n), "")
+		loginIs(t, dsn(lab.Monitor(), n.Addr(), ""), "")
+		loginIs(t, dsn(Account{User: "root"}, n.Addr(), ""), "Access denied")
+	}
 	must(third.Exec(ctx, "INSERT INTO app.t VALUES (2)"))
 
 	must(second.Kill())
@@ -67,5 +75,19 @@ func TestLab(t *testing.T) {
 		if n.PID() != 0 {
 			t.Errorf("%s still runs", n.Name())
 		}
+	}
+}
+
+// loginIs checks that a login works, or fails with an error that contains the text.
+func loginIs(t *testing.T, dsn, failure string) {
+	t.Helper()
+	db, err := sql.Open("mysql", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	err = db.PingContext(t.Context())
+	if failure == "" && err != nil || failure != "" && (err == nil || !strings.Contains(err.Error(), failure)) {
+		t.Errorf("login: %v, want %q", err, failure)
 	}
 }
