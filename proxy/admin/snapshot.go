@@ -1,0 +1,146 @@
+package admin
+
+import "time"
+
+// Source answers with the present picture of galley. Snapshot is called once a second by the sampler and for each
+// request, from any goroutine; it must be cheap and must not wait for the network.
+type Source interface {
+	Snapshot() Snapshot
+}
+
+// Snapshot is everything that the page and the API show, as plain values. The admin package never writes to it, and
+// what it refers to must not change after it was handed over.
+type Snapshot struct {
+	At         time.Time
+	Version    string
+	StartedAt  time.Time
+	Ready      bool
+	NotReady   string // why not, in words; empty when ready
+	ConfigPath string
+	Instance   string
+	Cluster    Cluster
+	Nodes      []NodeRow
+	MySQL      MySQL
+	Problems   []Problem
+}
+
+// Cluster is what the nodes agree on.
+type Cluster struct {
+	Name          string
+	StateUUID     string
+	ConfID        int64
+	Size          int
+	Primary       bool
+	Writer        string // node ID; empty when there is none
+	NoWriter      string // why there is no writer, in words
+	WriterHistory []WriterChange
+	Events        []Event
+}
+
+// WriterChange is one move of the writer role. From or To is empty where there was no writer. Newest first or last:
+// the page sorts.
+type WriterChange struct {
+	At     time.Time
+	From   string
+	To     string
+	Reason string
+}
+
+// Event is something that happened to a node or, with Node empty, to the cluster.
+type Event struct {
+	At     time.Time
+	Node   string
+	Text   string
+	Reason string
+}
+
+// The roles of a node.
+const (
+	RoleWriter = "writer"
+	RoleReader = "reader"
+	RoleIdle   = "idle" // usable, but not needed now
+	RoleOut    = "out"  // not usable; Reason says why
+)
+
+// NodeRow is one node as galley sees it.
+type NodeRow struct {
+	ID         string
+	Name       string
+	Addr       string
+	Role       string
+	State      string // as Galera says: Synced, Donor/Desynced, Joining, …
+	Reason     string // why it is not used or only as a last choice: a word of the closed list
+	ReasonText string // a sentence: what it means and what to do
+
+	RecvQueue                     int64
+	SendQueue                     int64
+	FCLimit                       float64
+	FlowControlPausedSecondsTotal float64
+	FlowControlPaused             float64 // share of the last probe interval, 0 to 1
+
+	ThreadsRunning   int64
+	ThreadsConnected int64
+	MaxConnections   int64
+	InFlight         int64
+	BackendConns     int64
+	Share            float64 // of the reads, 0 to 1
+	Queries          uint64  // sent to this node since galley started
+	LastCommitted    int64
+	Version          string
+
+	ProbeAge      time.Duration
+	ProbeDuration time.Duration
+	Discovered    bool // found in the cluster, not in the configuration
+}
+
+// MySQL is the MySQL door.
+type MySQL struct {
+	Listen         string
+	Sessions       int64
+	ActiveSessions int64
+	MaxSessions    int64
+	Waiting        int64 // sessions that wait for a node
+
+	SessionsTotal uint64
+	QueriesTotal  uint64
+	ReadsTotal    uint64
+	WritesTotal   uint64
+	ErrorsTotal   uint64
+
+	// Latency counts statements by duration since galley started. Counts are cumulative, as Prometheus has them: each
+	// counts all statements that took at most LE. An LE of zero or less stands for +Inf and comes last.
+	Latency     []Bucket
+	SessionRows []SessionRow // bounded by the source
+}
+
+// Bucket is one step of a cumulative histogram.
+type Bucket struct {
+	LE    time.Duration
+	Count uint64
+}
+
+// SessionRow is one client session.
+type SessionRow struct {
+	ID         uint64
+	User       string
+	ClientAddr string
+	Schema     string
+	State      string
+	Node       string
+	Pins       []string
+	Age        time.Duration
+}
+
+// The severities of a Problem.
+const (
+	SeverityError   = "error"
+	SeverityWarning = "warning"
+	SeverityNote    = "note"
+)
+
+// Problem is something that the operator should know or do.
+type Problem struct {
+	Severity string
+	Text     string
+	Do       string
+}
