@@ -1,0 +1,129 @@
+// Package config turns what an operator wrote into a Config: one YAML file, environment variables and flags, read strictly.
+//
+// It is not where settings take effect, and it opens nothing but the configuration file and the secret files that it names. Each package of galley gets its
+// own section by value.
+//
+// The one thing to know first: settings() is the single table of all settings. File keys, variables, flags, defaults, the reference text, Diff and the
+// printed configuration are derived from it. A new setting is a field here and a row there.
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is a whole, valid configuration. It is a value: nothing changes it after Load.
+type Config struct {
+	MySQL   MySQL   `yaml:"mysql"`
+	Cluster Cluster `yaml:"cluster"`
+	Admin   Admin   `yaml:"admin"`
+	Log     Log     `yaml:"log"`
+
+	warnings Problems
+}
+
+// MySQL is the front door for MySQL clients.
+type MySQL struct {
+	// Listen is host:port; the host may be empty for all addresses, the port 0 for a free one.
+	Listen string
+	// MaxConnections is the number of clients from which on error 1040 is answered.
+	MaxConnections int
+	// HandshakeTimeout bounds the time from accept to the end of authentication.
+	HandshakeTimeout time.Duration
+	// WaitForNode is how long a statement or a login waits for a usable node; 0 is not at all.
+	WaitForNode time.Duration
+	// ConnectTimeout bounds dial and login on a node.
+	ConnectTimeout time.Duration
+	// Grace is how long running statements and transactions may take after SIGTERM.
+	Grace time.Duration
+	// CheckClientHost makes the host part of accounts also apply to the client's own address.
+	CheckClientHost bool
+	// ReadOnlyTransactionsOnReaders lets START TRANSACTION READ ONLY go to a reader.
+	ReadOnlyTransactionsOnReaders bool
+	// ServerVersion replaces the cluster's version in the greeting; empty keeps the cluster's.
+	ServerVersion string
+	// Users are the accounts that cannot be imported from the cluster.
+	Users []User
+	// MaxAllowedBuffer is the largest statement kept in memory to be classified; in the file it is max_statement_buffer.
+	MaxAllowedBuffer Size
+	// InstanceID is galley's own number in connection ids, 0 to 255.
+	InstanceID int
+}
+
+// User is an account with its password.
+type User struct {
+	User string
+	// Host is the host pattern of the account, "%" if not given.
+	Host string
+	// Password is the password itself, also where it came from PasswordFile.
+	Password     Secret
+	PasswordFile string
+}
+
+// Cluster is the Galera cluster behind galley.
+type Cluster struct {
+	// Nodes are in the operator's order, which is the order in which the writer is chosen.
+	Nodes   []Node
+	Monitor Monitor
+	// Interval is the time between two probes of a node.
+	Interval     time.Duration
+	ProbeTimeout time.Duration
+	// Discover lets members that the cluster reports join by themselves.
+	Discover bool
+	// DiscoverNetworks are the networks, besides the configured nodes' addresses, to whose members credentials are sent.
+	DiscoverNetworks []netip.Prefix
+	// ReadsOnWriter lets the writer take reads although there are readers.
+	ReadsOnWriter bool
+	// AccountsInterval is the time between two imports of accounts.
+	AccountsInterval time.Duration
+
+	// WeightInFlight, WeightRunning and WeightQueue make a node's load out of galley's own statements in flight, Threads_running and the receive queue.
+	WeightInFlight float64
+	WeightRunning  float64
+	WeightQueue    float64
+	// QueueLow and QueueHigh are the shares of gcs.fc_limit at which a reader's share starts to fall and is zero.
+	QueueLow  float64
+	QueueHigh float64
+}
+
+// Node is a configured member.
+type Node struct {
+	// Address is host:port in normal form: the port always present, IPv6 in brackets.
+	Address string
+	// Weight is the node's share of reads relative to the other nodes.
+	Weight int
+	// Name is the operator's word for the node; empty if none was given.
+	Name string
+}
+
+// Monitor is the account that probes nodes and imports accounts.
+type Monitor struct {
+	User string
+	// Password is the password itself, also where it came from PasswordFile.
+	Password     Secret
+	PasswordFile string
+}
+
+// Admin is the status page and the API.
+type Admin struct {
+	// Listen is host:port; empty means no admin page over TCP.
+	Listen string
+	// Token is the token itself, also where it came from TokenFile; never empty if Listen is not a loopback address.
+	Token     Secret
+	TokenFile string
+	// Socket is the path of the unix socket (0600) for commands; empty means none.
+	Socket string
+	// AllowedHosts are the names, besides the listen address itself, under which browsers may open the page.
+	AllowedHosts []string
+}
+
+// Log is how galley writes its log.
+type Log struct {
+	// Level is trace, debug, info, warn or error.
+	Level string
+	// Format is text or json.
+	Format string
+}
+
+// Warnings are findings that do not keep galley from starting, each at its place: for the caller to log after Load.
+func (c *Config) Warnings() Problems { return c.warnings }

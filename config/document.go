@@ -1,0 +1,182 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// document is a text that problems point into: the file, or the value of a variable or flag.
+type document struct {
+	name string
+	// base is the directory that relative paths in it start from.
+	base  string
+	lines []string
+	// hidden lines continue a value of an earlier line that may be a secret.
+	hidden []bool
+	masker *masker
+	// parsed says that the text was sound YAML.
+	parsed bool
+}
+
+// newDocument prepares a text; line ends of all systems are made \n.
+func newDocument(name, base, text string, m *masker) (doc *document, normal string) {
+	normal = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(strings.TrimPrefix(text, "\ufeff"))
+	doc = &document{name: name, base: base, lines: strings.Split(normal, "\n"), masker: m}
+	doc.hide()
+	return doc, normal
+}
+
+// hide marks the lines that continue a hidden value: deeper ones, and all up to the quote that closes it.
+func (d *document) hide() {
+	d.hidden = make([]bool, len(d.lines))
+	depth, quote := -1, byte(0)
+	for n, line := range d.lines {
+		indent := len(line) - len(strings.TrimLeft(line, " \t"))
+		if quote != 0 {
+			d.hidden[n] = true
+			if strings.IndexByte(line, quote) >= 0 {
+				quote = 0
+			}
+			continue
+		}
+		if depth >= 0 && (indent > depth || indent == len(line)) {
+			d.hidden[n] = true
+			continue
+		}
+		depth = -1
+		depth, quote = d.opened(line, indent)
+	}
+}
+
+// opened returns the indent beyond which lines continue a hidden value of this line (-1 for none), and the quote that the value leaves open.
+func (d *document) opened(line string, indent int) (depth int, quote byte) {
+	depth = -1
+	for at := 0; ; {
+		f, ok := d.masker.find(line, at)
+		if !ok {
+			return depth, 0
+		}
+		at = f.value
+		if f.kind != keyUnknown && f.kind != keySecret {
+			continue
+		}
+		if depth = f.start; strings.ContainsAny(line[:f.start], "{[") {
+			depth = indent
+		}
+		value := strings.TrimLeft(line[f.value:], " \t")
+		if value != "" && (value[0] == '"' || value[0] == '\'') && quoteEnd(value) < 0 {
+			return depth, value[0]
+		}
+	}
+}
+
+// learn gives away to words what stands behind the words that smell of secrets.
+func (d *document) learn(words *secretWords) {
+	for n, line := range d.lines {
+		if d.hidden[n] {
+			words.learnPieces(line, d.masker.known)
+			continue
+		}
+		for at := 0; at <= len(line); {
+			f, ok := d.masker.find(line, at)
+			if !ok {
+				break
+			}
+			if at = f.value; f.kind == keySecret {
+				words.learnPieces(line[f.value:], d.masker.known)
+			}
+		}
+	}
+}
+
+// widest is how much of a long line a snippet shows.
+const widest = 100
+
+// snippet shows the line at p with a caret beneath, secrets masked; "" if the line is not to be shown.
+func (d *document) snippet(p place, bare bool) string {
+	if p.line < 1 || p.line > len(d.lines) || d.hidden[p.line-1] {
+		return ""
+	}
+	text, column, free := d.mask(p, bare)
+	if strings.TrimSpace(text) == "" {
+		return ""
+	}
+	runes := []rune(text)
+	width := 1
+	if free {
+		width = max(1, min(p.width, len(runes)-column))
+	}
+	if len(runes) > widest {
+		from := max(0, min(column-widest/2, len(runes)-widest))
+		runes = runes[from:min(len(runes), from+widest)]
+		column -= from
+		width = min(width, max(1, len(runes)-column))
+	}
+	gutter := fmt.Sprintf("%4d | ", p.line)
+	return gutter + string(runes) + "\n" + strings.Repeat(" ", len(gutter)-2) + "| " + strings.Repeat(" ", column) + "^" + strings.Repeat("~", width-1)
+}
+
+// mask returns the line as it may be shown, the column (from 0) of p in it, and whether the text there is shown.
+func (d *document) mask(p place, bare bool) (text string, column int, free bool) {
+	line := cutComment(d.lines[p.line-1])
+	hidden := d.masker.spans(line, bare, d.parsed)
+	var b strings.Builder
+	column, free = -1, true
+	shown, original := 0, 0
+	for i, r := range line {
+		inside, opens := within(hidden, i)
+		if original == p.col-1 {
+			column, free = shown, !inside
+			if inside && !opens {
+				column = max(0, shown-len(secretMask))
+			}
+		}
+		original++
+		switch {
+		case opens:
+			b.WriteString(secretMask)
+			shown += len(secretMask)
+		case !inside:
+			b.WriteRune(printable(r))
+			shown++
+		}
+	}
+	if column < 0 {
+		column, free = shown, false
+	}
+	return strings.TrimRight(b.String(), " "), column, free
+}
+
+// within reports whether byte i is hidden, and whether a hidden span begins with it.
+func within(hidden []span, i int) (inside, opens bool) {
+	for _, s := range hidden {
+		if i >= s.from && i < s.to {
+			return true, i == s.from
+		}
+	}
+	return false, false
+}
+
+// cutComment takes a comment off a line: it may hold what was a value yesterday.
+func cutComment(line string) string {
+	if strings.HasPrefix(strings.TrimLeft(line, " \t"), "#") {
+		return ""
+	}
+	if at := strings.Index(line, " #"); at >= 0 {
+		return line[:at]
+	}
+	return line
+}
+
+// printable replaces what would not show in a terminal, tabs foremost.
+func printable(r rune) rune {
+	switch {
+	case r == '\t':
+		return '→'
+	case r == utf8.RuneError || !unicode.IsPrint(r):
+		return '·'
+	}
+	return r
+}

@@ -1,0 +1,214 @@
+package config
+
+import (
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+// Nothing that may be a secret is ever shown, and what may be one is decided on the text, not on the parsed tree: mistakes in the text are the very
+// moment at which the tree is wrong or missing. A misspelt key, a password with a comma in braces, a colon forgotten: all of these move a secret to
+// where the tree shows no secret.
+
+const (
+	secretPattern = `(?i)[\w-]*(?:pass|pwd|token|secret|credential)[\w-]*`
+	// keyPattern finds a word that is a key: before a colon and a space, a quote and a colon, or an equals sign of another format.
+	keyPattern = `([A-Za-z_<][\w.<-]*)(?:["']?[ \t]*:(?:[ \t]|$)|["'][ \t]*:|[ \t]*=)`
+)
+
+// secretWords are texts that are not shown in messages, wherever they turn up.
+type secretWords struct {
+	whole map[string]bool
+	parts []string
+}
+
+// shortestPart is the length from which a secret also hides texts that merely contain it; shorter ones would hide half of the messages.
+const shortestPart = 4
+
+// learn remembers a secret.
+func (s *secretWords) learn(text string) {
+	if text == "" || s.whole[text] {
+		return
+	}
+	if s.whole == nil {
+		s.whole = map[string]bool{}
+	}
+	s.whole[text] = true
+	if utf8.RuneCountInString(text) >= shortestPart {
+		s.parts = append(s.parts, text)
+	}
+}
+
+// learnPieces remembers each word of a text that may hold a secret, but for words that are keys.
+func (s *secretWords) learnPieces(text string, known map[string]keyKind) {
+	s.learn(strings.TrimSpace(text))
+	for piece := range strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune(" \t,:{}[]\"'=|>&*!\\", r) }) {
+		if known[piece] == keyUnknown {
+			s.learn(piece)
+		}
+	}
+}
+
+// hides reports whether a text of the operator is or holds a secret.
+func (s *secretWords) hides(text string) bool {
+	return s.whole[text] || s.inside(text)
+}
+
+func (s *secretWords) inside(text string) bool {
+	for _, part := range s.parts {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// keyKind says what may be shown behind a key.
+type keyKind int
+
+const (
+	keyUnknown keyKind = iota // nothing: it may be a misspelt password
+	keySecret                 // nothing
+	keyPath                   // a path only: it may be the secret itself by mistake
+	keyOpen                   // its value
+	keySection                // keys in braces
+)
+
+// masker shows lines without what may be secret.
+type masker struct {
+	known  map[string]keyKind
+	secret *regexp.Regexp
+	key    *regexp.Regexp
+	// next finds the next known key after a comma: there a value in braces surely ends.
+	next *regexp.Regexp
+}
+
+func newMasker(known map[string]keyKind) *masker {
+	names := make([]string, 0, len(known))
+	for name := range known {
+		names = append(names, regexp.QuoteMeta(name))
+	}
+	return &masker{
+		known:  known,
+		secret: regexp.MustCompile(secretPattern),
+		key:    regexp.MustCompile(keyPattern),
+		next:   regexp.MustCompile(`,[ \t]*["']?(?:` + strings.Join(names, "|") + `)["']?[ \t]*:[ \t]`),
+	}
+}
+
+// found is a key on a line: its text ends at end, its value may begin at value.
+type found struct {
+	start, end, value int
+	word              string
+	kind              keyKind
+}
+
+// find returns the first key, or word that smells of a secret, in line from from on.
+func (m *masker) find(line string, from int) (f found, ok bool) {
+	f.start = len(line) + 1
+	if at := m.key.FindStringSubmatchIndex(line[from:]); at != nil {
+		f = found{start: from + at[2], end: from + at[3], value: from + at[1], word: line[from+at[2] : from+at[3]]}
+		f.kind, ok = m.known[f.word], true
+	}
+	if at := m.secret.FindStringIndex(line[from:]); at != nil && from+at[0] <= f.start {
+		word := line[from+at[0] : from+at[1]]
+		if kind := m.known[word]; kind == keyPath {
+			return f, ok
+		}
+		end := from + at[1]
+		value := end + len(line[end:]) - len(strings.TrimLeft(line[end:], "\"' \t:="))
+		// A quote that opens the value belongs to the value.
+		if value > end && strings.ContainsRune(`"'`, rune(line[value-1])) && strings.ContainsAny(line[end:value-1], ":= \t") {
+			value--
+		}
+		return found{start: from + at[0], end: end, value: value, word: word, kind: keySecret}, true
+	}
+	return f, ok
+}
+
+// visible reports whether the value that begins at text may be shown.
+func (f found) visible(text string) bool {
+	text = strings.TrimLeft(text, " \t")
+	switch f.kind {
+	case keyOpen:
+		return true
+	case keyPath:
+		text = strings.TrimLeft(text, `"'`)
+		return text == "" || strings.HasPrefix(text, "/") || strings.HasPrefix(text, "./") || strings.HasPrefix(text, "../")
+	case keySection:
+		return text == "" || strings.ContainsRune("{[&*", rune(text[0]))
+	case keyUnknown, keySecret:
+	}
+	return text == ""
+}
+
+// span is a half-open range of bytes of a line that is not shown.
+type span struct{ from, to int }
+
+// spans returns what to hide of a line. bare allows what stands before the first key; parsed says that the whole text was sound YAML, without
+// which the end of a value is unknowable.
+func (m *masker) spans(line string, bare, parsed bool) []span {
+	var hidden []span
+	at := 0
+	for first := true; at <= len(line); first = false {
+		f, ok := m.find(line, at)
+		if first && !bare {
+			until := len(line)
+			if ok {
+				until = f.start
+			}
+			lead := len(line) - len(strings.TrimLeft(line, " \t-{[\"'?"))
+			if lead < until {
+				hidden = append(hidden, span{lead, until})
+			}
+		}
+		if !ok {
+			break
+		}
+		at = f.value
+		if f.visible(line[f.value:]) {
+			continue
+		}
+		at = m.valueEnd(line, f.value, parsed)
+		hidden = append(hidden, span{f.value, at})
+		if at == len(line) {
+			break
+		}
+	}
+	return hidden
+}
+
+// valueEnd returns where a hidden value that begins at from surely has ended.
+func (m *masker) valueEnd(line string, from int, parsed bool) int {
+	if !parsed {
+		return len(line)
+	}
+	from += len(line[from:]) - len(strings.TrimLeft(line[from:], " \t"))
+	if from < len(line) && (line[from] == '"' || line[from] == '\'') {
+		end := quoteEnd(line[from:])
+		if end < 0 {
+			return len(line)
+		}
+		from += end
+	}
+	if at := m.next.FindStringIndex(line[from:]); at != nil {
+		return from + at[0]
+	}
+	return len(line)
+}
+
+// quoteEnd returns the length of the quoted text at the beginning of s, or -1 if the quote is not closed in it.
+func quoteEnd(s string) int {
+	quote := s[0]
+	for i := 1; i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && quote == '"':
+			i++
+		case s[i] == quote && quote == '\'' && i+1 < len(s) && s[i+1] == quote:
+			i++
+		case s[i] == quote:
+			return i + 1
+		}
+	}
+	return -1
+}

@@ -1,0 +1,212 @@
+package config
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
+)
+
+// kind is what a value is, before anybody asks what it should be.
+type kind int
+
+const (
+	kindNull kind = iota
+	kindScalar
+	kindList
+	kindMapping
+)
+
+func (k kind) String() string {
+	switch k {
+	case kindScalar:
+		return "a single value"
+	case kindList:
+		return "a list"
+	case kindMapping:
+		return "a section"
+	case kindNull:
+	}
+	return "nothing"
+}
+
+// value is a piece of configuration and its place: the common form of file, variables and flags. Anchors, aliases and merges are resolved in it.
+type value struct {
+	kind   kind
+	text   string // of a scalar, as written, without quotes
+	at     place
+	items  []value // of a list
+	fields []field // of a mapping, keys unique
+}
+
+type field struct {
+	key   string
+	at    place
+	value value
+}
+
+func (v value) field(key string) (field, bool) {
+	for _, f := range v.fields {
+		if f.key == key {
+			return f, true
+		}
+	}
+	return field{}, false
+}
+
+// tree builds values from the parser's tree.
+type tree struct {
+	doc     *document
+	report  *report
+	anchors map[string]value
+}
+
+// deepest is more than any configuration needs and little enough for every recursion.
+const deepest = 50
+
+func (t *tree) place(tok *token.Token) place {
+	p := place{doc: t.doc, line: tok.Position.Line, col: max(1, tok.Position.Column)}
+	if p.line >= 1 && p.line <= len(t.doc.lines) {
+		line := []rune(t.doc.lines[p.line-1])
+		if p.col <= len(line) && strings.HasPrefix(string(line[p.col-1:]), strings.Trim(tok.Origin, " \n")) {
+			p.width = utf8.RuneCountInString(strings.Trim(tok.Origin, " \n"))
+		}
+	}
+	return p
+}
+
+// node converts one node; path is for messages, near the place of the key for values that have no text.
+func (t *tree) node(n ast.Node, path string, near place) value {
+	if n == nil || n.GetToken() == nil {
+		return value{at: near}
+	}
+	at := t.place(n.GetToken())
+	if strings.Count(path, ".")+strings.Count(path, "[") > deepest {
+		t.report.add(at, "", &mistake{what: "this is nested too deeply", remedy: "No setting is nested more than four levels deep."})
+		return value{at: at}
+	}
+	switch n := n.(type) {
+	case *ast.NullNode:
+		return value{at: near}
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return t.mapping(n, path)
+	case *ast.SequenceNode:
+		list := value{kind: kindList, at: t.place(n.Start)}
+		for i, item := range n.Values {
+			list.items = append(list.items, t.node(item, itemPath(path, i), list.at))
+		}
+		return list
+	case *ast.LiteralNode:
+		return value{kind: kindScalar, text: strings.TrimSuffix(n.Value.Value, "\n"), at: at}
+	case *ast.StringNode:
+		return value{kind: kindScalar, text: n.Value, at: at}
+	case *ast.AnchorNode:
+		v := t.node(n.Value, path, near)
+		t.anchors[tokenText(n.Name)] = v
+		return v
+	case *ast.AliasNode:
+		v, ok := t.anchors[tokenText(n.Value)]
+		if !ok {
+			t.report.add(at, path, &mistake{what: "* stands for an earlier value marked with &, and there is none of this name", remedy: "If the value itself begins with *, put it in quotes."})
+			return value{at: at}
+		}
+		return v
+	case *ast.TagNode:
+		if !strings.HasPrefix(n.Start.Value, "!!") {
+			t.report.add(at, path, &mistake{what: "a value that begins with ! is a YAML tag, and galley knows none", remedy: "If the value itself begins with !, put it in quotes."})
+			return value{at: at}
+		}
+		return t.node(n.Value, path, near)
+	case ast.ScalarNode:
+		return value{kind: kindScalar, text: n.GetToken().Value, at: at}
+	}
+	t.report.add(at, path, &mistake{what: "galley does not know this kind of YAML", remedy: "Write plain keys, values and lists."})
+	return value{at: at}
+}
+
+func tokenText(n ast.Node) string {
+	if n == nil || n.GetToken() == nil {
+		return ""
+	}
+	return n.GetToken().Value
+}
+
+// mapping converts a mapping; its place is that of the first key or of the brace.
+func (t *tree) mapping(n ast.Node, path string) value {
+	var pairs []*ast.MappingValueNode
+	v := value{kind: kindMapping}
+	braces := false
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		pairs, braces = n.Values, n.IsFlowStyle
+		v.at = t.place(n.GetToken())
+	case *ast.MappingValueNode:
+		pairs = []*ast.MappingValueNode{n}
+	}
+	if len(pairs) > 0 && !braces {
+		v.at = t.place(pairs[0].Key.GetToken())
+	}
+	var merged []field
+	for _, pair := range pairs {
+		if pair.Key.IsMergeKey() {
+			merged = append(merged, t.merged(pair, path)...)
+			continue
+		}
+		f, ok := t.pair(pair, path)
+		if !ok {
+			continue
+		}
+		if first, twice := v.field(f.key); twice {
+			t.report.add(f.at, joinPath(path, f.key), &mistake{what: "this key is given twice, first " + lineOf(first.at), remedy: "Keep one of the two."})
+			continue
+		}
+		v.fields = append(v.fields, f)
+	}
+	for _, f := range merged {
+		if _, own := v.field(f.key); !own {
+			v.fields = append(v.fields, f)
+		}
+	}
+	return v
+}
+
+func (t *tree) pair(pair *ast.MappingValueNode, path string) (field, bool) {
+	var key ast.Node = pair.Key
+	if complexKey, ok := key.(*ast.MappingKeyNode); ok {
+		key = complexKey.Value
+	}
+	_, scalar := key.(ast.ScalarNode)
+	if _, alias := key.(*ast.AliasNode); !scalar || alias {
+		t.report.add(t.place(pair.Key.GetToken()), path, &mistake{what: "a key must be a plain word", remedy: "Write key: value."})
+		return field{}, false
+	}
+	f := field{key: key.GetToken().Value, at: t.place(key.GetToken())}
+	f.value = t.node(pair.Value, joinPath(path, f.key), f.at)
+	return f, true
+}
+
+// merged returns the fields that << brings in.
+func (t *tree) merged(pair *ast.MappingValueNode, path string) []field {
+	v := t.node(pair.Value, joinPath(path, "<<"), t.place(pair.Key.GetToken()))
+	switch v.kind {
+	case kindMapping:
+		return v.fields
+	case kindList:
+		var fields []field
+		for _, item := range v.items {
+			fields = append(fields, item.fields...)
+		}
+		return fields
+	case kindNull, kindScalar:
+	}
+	t.report.add(v.at, path, &mistake{what: "<< merges a section marked with &, and this is none", remedy: "Write <<: *name, with &name at an earlier section."})
+	return nil
+}
+
+func joinPath(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
