@@ -65,7 +65,7 @@ func sortObservations(obs []Observation) []Observation {
 	seen := map[string]bool{}
 	return slices.DeleteFunc(sorted, func(o Observation) bool {
 		id := o.Status.GcommUUID
-		if id == "" || o.Fault != OK || !o.Miss.IsZero() {
+		if id == "" || o.Fault != OK || o.Lost {
 			return false
 		}
 		dup := seen[id]
@@ -109,7 +109,7 @@ func (b *build) judge(i int) bool {
 		n.Reason = o.Fault
 		return false
 	case !o.Miss.IsZero():
-		if at := b.rules.hang(o); b.rules.Now.Before(at) {
+		if at := b.rules.hang(o); !o.Lost && b.rules.Now.Before(at) {
 			b.wakeAt(at)
 			break
 		}

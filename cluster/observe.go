@@ -34,6 +34,9 @@ type Observation struct {
 	Fault   Reason
 	Refused bool
 	Err     string
+	// Lost says that a probe has failed outright since the newest answer: that
+	// answer does not stand any more, however the next probe goes.
+	Lost bool
 }
 
 // answered says whether the node has ever answered.
