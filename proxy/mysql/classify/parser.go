@@ -1,0 +1,147 @@
+package classify
+
+// parser walks over the tokens of a command's text and fills in a Class. It
+// follows the grammar only as far as a verdict needs it: the first words of a
+// statement, then every word and every parenthesis of the rest.
+type parser struct {
+	lexer
+
+	c       Class
+	unsure  string // not "": the statement is no read, for this reason
+	writes  bool   // a read by its form that writes
+	exempt  int    // a name that ends here may be followed by ( and is no call
+	balance int    // open parentheses
+
+	// The tokens before the current one.
+	prevTok   token
+	prevWord  uint16
+	prevStart int
+	prevEnd   int // with its quotes
+	prevDot   bool
+
+	inCTE    bool // within WITH name AS (…), which began at cteDepth
+	cteDepth int
+}
+
+// Statement classifies one command's text: of COM_QUERY or COM_STMT_PREPARE.
+// It takes any bytes, allocates nothing and reads each byte a bounded number
+// of times. It may be called from any goroutine.
+func Statement(sql []byte, m Mode) Class {
+	p := parser{lexer: lexer{s: sql, mode: m}, exempt: -1}
+	p.advance()
+	if p.tok == tEnd {
+		p.set(Empty, ReasonEmpty)
+		return p.verdict(false)
+	}
+	p.statement()
+	several := false
+	for p.tok == tSemi {
+		p.advance()
+		if p.tok == tEnd {
+			break
+		}
+		several = true
+		p.statement()
+	}
+	return p.verdict(several)
+}
+
+// safeBytes tells whether the text can be read in a character set whose
+// multibyte characters may hold quotes, or which is not ASCII below 0x80.
+func (p *parser) safeBytes() bool {
+	if p.mode&NotASCII != 0 {
+		return false
+	}
+	for _, b := range p.s {
+		if b >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// verdict ends the classification with what holds for the text as a whole.
+func (p *parser) verdict(several bool) Class {
+	c := &p.c
+	c.Hint, c.HintStart, c.HintEnd = p.hint, p.hintStart, p.hintEnd
+	if p.sawExec {
+		c.Flags |= VersionComment
+	}
+	switch {
+	case p.tok == tBad:
+		c.Flags |= UnknownFunction // nothing is known of the rest
+		p.set(Other, p.why)
+	case p.mode&(UnsafeCharset|NotASCII) != 0 && !p.safeBytes():
+		c.Flags |= UnknownFunction
+		p.set(Other, ReasonCharset)
+	case several:
+		c.Flags |= MultiStatement
+		p.set(Other, MultiStatement.Name())
+	case p.sawExec:
+		p.versioned()
+	}
+	if p.mode&Oracle != 0 {
+		switch c.Kind {
+		case Read, Diagnostics:
+			p.set(ReadWriter, ReasonOracle)
+		case Begin, BeginReadOnly:
+			p.set(Other, ReasonOracle)
+		default:
+		}
+	}
+	return *c
+}
+
+// versioned keeps the kind of a statement with an executable comment only
+// where it does no harm if the server does not execute it (what mysqldump
+// writes); everything else is not sure.
+func (p *parser) versioned() {
+	switch p.c.Kind {
+	case Set, SetGlobal, DDL, DML, Other:
+	default:
+		p.set(Other, VersionComment.Name())
+	}
+}
+
+// set makes the verdict so far.
+func (p *parser) set(k Kind, reason string) {
+	p.c.Kind, p.c.Reason = k, reason
+}
+
+// advance goes to the next token and remembers the one before.
+func (p *parser) advance() {
+	p.prevDot = p.prevTok == tDot
+	p.prevTok, p.prevWord, p.prevStart, p.prevEnd = p.tok, p.word, p.start, p.pos
+	p.next()
+}
+
+// id is the current word's.
+func (p *parser) id() wordID {
+	return wordTable[p.word].id
+}
+
+// is tells whether the current token is this word.
+func (p *parser) is(id wordID) bool {
+	return p.tok == tWord && p.id() == id
+}
+
+// skip goes on if the current token is this word.
+func (p *parser) skip(id wordID) bool {
+	if !p.is(id) {
+		return false
+	}
+	p.advance()
+	return true
+}
+
+// ended tells whether the statement is over.
+func (p *parser) ended() bool {
+	return p.tok == tEnd || p.tok == tSemi || p.tok == tBad
+}
+
+// drain passes over the rest of a statement of which nothing more matters.
+func (p *parser) drain() {
+	for !p.ended() {
+		p.advance()
+	}
+}

@@ -1,0 +1,114 @@
+package classify
+
+// walk reads the rest of a statement and collects what its words say.
+func (p *parser) walk() {
+	for !p.ended() {
+		p.step()
+	}
+}
+
+// step judges the current token by itself and the ones before it, and goes on.
+func (p *parser) step() {
+	switch p.tok {
+	case tWord:
+		if p.word == 0 {
+			break
+		}
+		if e := &wordTable[p.word]; e.id != wNone || e.props&(pForbidden|pNow) != 0 {
+			if p.keyword(e) {
+				return // it has gone on to the next token
+			}
+		}
+	case tOpen:
+		p.open()
+	case tClose:
+		p.balance--
+		if p.inCTE && p.balance == p.cteDepth {
+			p.closeCTE()
+			return
+		}
+	case tDot:
+		p.schemaTable()
+		return
+	case tUserVar:
+		p.c.Flags |= UserVariable
+	case tAssign:
+		p.c.Flags |= AssignsUserVariable
+	case tSysVar:
+		p.systemVariable()
+		return
+	default:
+	}
+	p.advance()
+}
+
+// open judges a parenthesis by what stands before it.
+func (p *parser) open() {
+	p.balance++
+	if p.prevEnd == p.exempt {
+		return
+	}
+	switch p.prevTok {
+	case tWord:
+		if p.prevDot {
+			p.c.Flags |= UnknownFunction // schema.function is a stored one
+			return
+		}
+		p.call(wordTable[p.prevWord].props)
+	case tQuoted, tString:
+		p.c.Flags |= UnknownFunction
+	default:
+	}
+}
+
+// call judges word(…) by the word's properties.
+func (p *parser) call(pr props) {
+	if pr&pNondet != 0 {
+		p.c.Flags |= NonDeterministic
+	}
+	switch {
+	case pr&pNew != 0:
+		if p.mode&Since106 == 0 {
+			p.c.Flags |= UnknownFunction
+		}
+	case pr&(pParen|pFunc) != 0:
+	case pr&pTight != 0:
+		if p.start != p.prevEnd && (p.mode&IgnoreSpace == 0 || p.commented) {
+			p.c.Flags |= UnknownFunction
+		}
+	default:
+		p.c.Flags |= UnknownFunction
+	}
+}
+
+// cteName reads the name of a common table expression, in WITH name (columns)
+// AS (query), name (columns) AS …: a parenthesis may follow it and is no call.
+// What is not followed by AS or a parenthesis (WITH ROLLUP) is none.
+func (p *parser) cteName() {
+	p.inCTE = false
+	if p.tok != tWord && p.tok != tQuoted {
+		return
+	}
+	if wordTable[p.word].props&pForbidden != 0 {
+		p.unsure = ReasonWord
+	}
+	name := p.pos
+	p.advance()
+	if p.tok == tOpen || p.is(wAs) {
+		p.inCTE, p.cteDepth, p.exempt = true, p.balance, name
+	}
+}
+
+// closeCTE is at the parenthesis that ends the columns (AS follows) or the
+// query of a common table expression (a comma and the next name may follow).
+func (p *parser) closeCTE() {
+	p.advance()
+	switch {
+	case p.is(wAs):
+	case p.tok == tComma:
+		p.advance()
+		p.cteName()
+	default:
+		p.inCTE = false
+	}
+}
