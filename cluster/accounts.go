@@ -1,0 +1,338 @@
+package cluster
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/hashicorp/go-hclog"
+)
+
+const (
+	// deskIdle closes a desk's connection when nothing is asked for so long.
+	deskIdle = time.Minute
+	// refreshGap is the least time between two imports, however many clients
+	// come with unknown users or wrong passwords.
+	refreshGap = time.Second
+	// importTimeout bounds one import.
+	importTimeout = 10 * time.Second
+)
+
+// accountsQuery reads every account.
+const accountsQuery = "SELECT User, Host, Priv FROM mysql.global_priv"
+
+// Errors of a server that tell why accounts cannot be imported.
+const (
+	errNoSuchTable = 1146
+	errTableAccess = 1142
+	errDBAccess    = 1044
+)
+
+// ConfiguredAccount is an account from the configuration.
+type ConfiguredAccount struct{ User, Host, Password string }
+
+// AccountsOptions are what Accounts needs.
+type AccountsOptions struct {
+	Monitor    *Monitor
+	Configured []ConfiguredAccount
+	Logger     hclog.Logger
+}
+
+// Accounts imports the cluster's accounts with the monitor user, again and
+// again. Run owns its goroutine; the other methods may be called from any.
+type Accounts struct {
+	monitor *Monitor
+	log     hclog.Logger
+	desk    desk
+	set     atomic.Pointer[AccountSet]
+	ask     chan struct{}
+
+	mu         sync.Mutex
+	configured []*Account
+	waiters    []chan error
+	state      AccountsState
+
+	// Owned by Run.
+	imported []*Account
+	reported string // the error told last
+}
+
+// AccountsState is how the import goes, for the page and for check.
+type AccountsState struct {
+	At       time.Time // of the newest import that worked
+	Imported int       // accounts of it
+	Err      error     // of the newest import; nil if it worked
+}
+
+// NewAccounts checks the options; it does no I/O. Until the first import there
+// are only the accounts from the configuration.
+func NewAccounts(o AccountsOptions) (*Accounts, error) {
+	if o.Monitor == nil || o.Logger == nil {
+		return nil, errors.New("cluster: accounts need a monitor and a logger")
+	}
+	a := &Accounts{
+		monitor: o.Monitor, log: o.Logger, desk: desk{monitor: o.Monitor},
+		ask: make(chan struct{}, 1), configured: fromConfig(o.Configured),
+	}
+	a.set.Store(newAccountSet(nil, a.configured))
+	return a, nil
+}
+
+// fromConfig makes accounts of those in the configuration.
+func fromConfig(list []ConfiguredAccount) []*Account {
+	out := make([]*Account, 0, len(list))
+	for _, c := range list {
+		host := c.Host
+		if host == "" {
+			host = "%"
+		}
+		out = append(out, &Account{
+			User: c.User, Host: host, Password: c.Password, FromConfig: true, PasswordLifetime: -1,
+			Fingerprint: fingerprint(c.User, host, c.Password),
+		})
+	}
+	return out
+}
+
+// Snapshot is the newest set of accounts; never nil.
+func (a *Accounts) Snapshot() *AccountSet { return a.set.Load() }
+
+// State says how the import goes.
+func (a *Accounts) State() AccountsState {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.state
+}
+
+// SetConfigured replaces the accounts from the configuration.
+func (a *Accounts) SetConfigured(list []ConfiguredAccount) {
+	a.mu.Lock()
+	a.configured = fromConfig(list)
+	a.mu.Unlock()
+	a.wake()
+}
+
+// Refresh waits for an import that began after the call: for a client with an
+// unknown user or a password that does not fit. Imports are made at most once
+// a second and each one serves all that wait.
+func (a *Accounts) Refresh(ctx context.Context) error {
+	done := make(chan error, 1)
+	a.mu.Lock()
+	a.waiters = append(a.waiters, done)
+	a.mu.Unlock()
+	a.wake()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		a.mu.Lock()
+		a.waiters = slices.DeleteFunc(a.waiters, func(c chan error) bool { return c == done })
+		a.mu.Unlock()
+		return ctx.Err()
+	}
+}
+
+// wake asks Run for an import.
+func (a *Accounts) wake() {
+	select {
+	case a.ask <- struct{}{}:
+	default:
+	}
+}
+
+// Run imports the accounts at their interval, when asked, and as soon as there
+// is a node to ask, until the context ends.
+func (a *Accounts) Run(ctx context.Context) error {
+	defer a.desk.leave()
+	defer func() { a.answer(a.take(), context.Canceled) }()
+	for {
+		began := time.Now()
+		// Taken before the view is looked at, so that no change is missed.
+		changed := a.monitor.Changed()
+		waiters := a.take()
+		err := a.load(ctx)
+		if ctx.Err() != nil {
+			a.answer(waiters, ctx.Err())
+			return ctx.Err()
+		}
+		a.report(err)
+		a.answer(waiters, err)
+		if err = a.pause(ctx, began, err, changed); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits until the next import is due.
+func (a *Accounts) pause(ctx context.Context, began time.Time, failed error, changed <-chan struct{}) error {
+	due := time.NewTimer(time.Until(began.Add(a.interval())))
+	defer due.Stop()
+	if failed == nil {
+		changed = nil // only a failed import is repeated as soon as a node is there
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-due.C:
+		return nil
+	case <-a.ask:
+	case <-changed:
+		if errors.Is(failed, errNoUsableNode) {
+			return nil
+		}
+	}
+	gap := time.NewTimer(time.Until(began.Add(refreshGap)))
+	defer gap.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-gap.C:
+		return nil
+	}
+}
+
+// interval is the time between imports.
+func (a *Accounts) interval() time.Duration {
+	a.monitor.mu.Lock()
+	defer a.monitor.mu.Unlock()
+	return max(a.monitor.settings.AccountsInterval, refreshGap/10)
+}
+
+// take gives those that wait for the import that begins now.
+func (a *Accounts) take() []chan error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	waiters := a.waiters
+	a.waiters = nil
+	return waiters
+}
+
+// answer tells those that waited.
+func (a *Accounts) answer(waiters []chan error, err error) {
+	for _, w := range waiters {
+		w <- err
+	}
+}
+
+// load reads all accounts and puts them in place. Rows that have not changed
+// keep their Account.
+func (a *Accounts) load(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, importTimeout)
+	defer cancel()
+	old := make(map[uint64]*Account, len(a.imported))
+	for _, acc := range a.imported {
+		old[acc.Fingerprint] = acc
+	}
+	var rows []*Account
+	err := a.desk.ask(ctx, accountsQuery, func(cells []sql.NullString) error {
+		user, host, priv := cells[0].String, cells[1].String, cells[2].String
+		if same := old[fingerprint(user, host, priv)]; same != nil {
+			rows = append(rows, same)
+			return nil
+		}
+		acc, err := parseAccount(user, host, priv)
+		if err != nil {
+			a.log.Warn("account left out", "error", err)
+		} else if acc != nil {
+			rows = append(rows, acc)
+		}
+		return nil
+	})
+	if err != nil {
+		err = a.explain(ctx, err)
+	} else {
+		a.imported = rows
+	}
+	a.mu.Lock()
+	configured := a.configured
+	if a.state.Err = err; err == nil {
+		a.state.At, a.state.Imported = time.Now(), len(rows)
+	}
+	a.mu.Unlock()
+	next := newAccountSet(a.imported, configured)
+	if !slices.Equal(next.all, a.set.Load().all) {
+		a.set.Store(next)
+	}
+	return err
+}
+
+// GrantError says that the monitor user may not read the accounts, and what
+// would let it.
+type GrantError struct {
+	Account string // as SQL writes it
+	cause   error
+}
+
+// Error gives the statement to run.
+func (e *GrantError) Error() string {
+	return fmt.Sprintf("the monitor user may not read the accounts; run on any node: %s (%v)", e.Grant(), e.cause)
+}
+
+// Grant is the statement to run on any node.
+func (e *GrantError) Grant() string { return "GRANT SELECT ON mysql.global_priv TO " + e.Account }
+
+// Unwrap gives the server's error.
+func (e *GrantError) Unwrap() error { return e.cause }
+
+// ErrNoGlobalPriv says that the server keeps its accounts elsewhere than
+// MariaDB does.
+var ErrNoGlobalPriv = errors.New("this server has no mysql.global_priv (MySQL, PXC or MariaDB before 10.4): " +
+	"accounts cannot be imported and must be given in the configuration, mysql.users")
+
+// explain turns an error of the import into one that says what to do.
+func (a *Accounts) explain(ctx context.Context, err error) error {
+	var answer *mysql.MySQLError
+	if !errors.As(err, &answer) {
+		return err
+	}
+	switch answer.Number {
+	case errNoSuchTable:
+		return fmt.Errorf("%w: %w", ErrNoGlobalPriv, err)
+	case errTableAccess, errDBAccess:
+		e := &GrantError{Account: accountName(a.desk.login.user, "%"), cause: err}
+		_ = a.desk.read(ctx, "SELECT CURRENT_USER()", func(cells []sql.NullString) error {
+			e.Account = sqlAccount(cells[0].String)
+			return nil
+		})
+		return e
+	}
+	return err
+}
+
+// sqlAccount quotes what CURRENT_USER() says: user@host, in which the host has
+// no @ but the user may.
+func sqlAccount(current string) string {
+	for i := len(current) - 1; i >= 0; i-- {
+		if current[i] == '@' {
+			return accountName(current[:i], current[i+1:])
+		}
+	}
+	return accountName(current, "%")
+}
+
+// report logs when the import begins to fail, fails in another way or works
+// again.
+func (a *Accounts) report(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text == a.reported {
+		return
+	}
+	a.reported = text
+	switch {
+	case err == nil:
+		a.log.Info("accounts imported", "accounts", len(a.imported))
+	case errors.Is(err, ErrNoGlobalPriv):
+		a.log.Warn("accounts not imported", "error", err)
+	default:
+		a.log.Error("accounts not imported", "error", err)
+	}
+}

@@ -1,0 +1,101 @@
+package cluster
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// errNoUsableNode says that there is no node to ask.
+var errNoUsableNode = errors.New("no usable node to ask")
+
+// desk asks one node for what the probes do not: accounts, variables. Its
+// connection is its own, so that a long answer delays no probe, and is closed
+// between questions that are far apart. It has one user at a time.
+type desk struct {
+	monitor *Monitor
+	addr    string
+	login   credentials
+	link    *link
+}
+
+// node gives the node to ask: the writer, which has every change first, else
+// any that may be read.
+func (d *desk) node() *Node {
+	v := d.monitor.View()
+	if w := v.WriterNode(); w != nil {
+		return w
+	}
+	return v.PickReader()
+}
+
+// ask runs a query on the node and reads its rows, which are of texts.
+func (d *desk) ask(ctx context.Context, query string, row func(cells []sql.NullString) error) error {
+	n := d.node()
+	if n == nil {
+		return errNoUsableNode
+	}
+	if err := d.sit(n.Addr); err != nil {
+		return err
+	}
+	if err := d.read(ctx, query, row); err != nil {
+		return fmt.Errorf("node %s: %w", n.Addr, err)
+	}
+	return nil
+}
+
+// sit makes the link to a node, if it is not there yet.
+func (d *desk) sit(addr string) error {
+	d.monitor.mu.Lock()
+	s := d.monitor.settings
+	d.monitor.mu.Unlock()
+	login := credentials{s.User, s.Password}
+	if d.link != nil && d.addr == addr && d.login == login {
+		return nil
+	}
+	d.leave()
+	l, err := newLink(linkOptions{addr: addr, credentials: login, dialTimeout: s.ProbeTimeout, dial: d.monitor.dial})
+	if err != nil {
+		return err
+	}
+	l.db.SetConnMaxIdleTime(deskIdle)
+	d.link, d.addr, d.login = l, addr, login
+	return nil
+}
+
+// leave closes the link.
+func (d *desk) leave() {
+	if d.link != nil {
+		d.link.close()
+		d.link = nil
+	}
+}
+
+// read runs a query on the link; row is given each row's cells, which it must
+// not keep.
+func (d *desk) read(ctx context.Context, query string, row func(cells []sql.NullString) error) error {
+	rows, err := d.link.db.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	columns, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	cells := make([]sql.NullString, len(columns))
+	into := make([]any, len(columns))
+	for i := range cells {
+		into[i] = &cells[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		if err := row(cells); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
