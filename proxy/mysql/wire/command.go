@@ -1,0 +1,76 @@
+package wire
+
+import (
+	"errors"
+	"io"
+)
+
+// Command is one command of a client as far as it has been read. Slices point into the client's buffer.
+type Command struct {
+	Packet []byte // Header and payload.
+	Body   []byte // The payload: the command byte and its argument.
+
+	rest      int  // Bytes of the packet that have not been read yet.
+	continues bool // The packet is of maximal length: another one continues it.
+}
+
+// Whole says whether all of the command is in Body.
+func (c *Command) Whole() bool { return c.rest == 0 && !c.continues }
+
+// ReadCommand waits for a command and reads it whole if its packet has at most limit bytes; of a longer one, the first limit bytes.
+func (c *Conn) ReadCommand(limit int) (Command, error) {
+	cmd, err := c.ReadHead(limit)
+	if err == nil && len(cmd.Body) == 0 {
+		err = ErrMalformed
+	}
+	return cmd, err
+}
+
+// ReadHead waits for a packet of any kind, an empty one too, and reads at most limit bytes of it.
+func (c *Conn) ReadHead(limit int) (Command, error) {
+	if err := c.Need(HeaderLen); err != nil {
+		return Command{}, err
+	}
+	n := HeaderLen + PayloadLen(c.Window())
+	have := min(n, max(limit, HeaderLen+1))
+	if err := c.Need(have); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return Command{}, err
+	}
+	p := c.Window()[:have]
+	c.Seq = p[3] + 1
+	c.Discard(have)
+	return Command{Packet: p, Body: p[HeaderLen:], rest: n - have, continues: n == HeaderLen+maxPayload}, nil
+}
+
+// StreamRest reads what is still to come of a command that is not whole and gives it to write piece by piece; after an error of write it goes on reading, so that
+// the connection stays usable, and returns that error as werr. An error of the client is err.
+func (c *Conn) StreamRest(cmd *Command, write func([]byte) error) (werr, err error) {
+	put := func(p []byte) {
+		if werr == nil {
+			werr = write(p)
+		}
+	}
+	for {
+		for cmd.rest > 0 {
+			if err := c.Need(1); err != nil {
+				return werr, err
+			}
+			p := c.Window()[:min(cmd.rest, c.w-c.r)]
+			put(p)
+			cmd.rest -= len(p)
+			c.Discard(len(p))
+		}
+		if !cmd.continues {
+			return werr, nil
+		}
+		if err := c.Need(HeaderLen); err != nil {
+			return werr, err
+		}
+		n := PayloadLen(c.Window())
+		cmd.rest, cmd.continues = HeaderLen+n, n == maxPayload
+		c.Seq = c.Window()[3] + 1
+	}
+}
