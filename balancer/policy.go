@@ -1,6 +1,9 @@
 package balancer
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+	"slices"
+)
 
 // Pick says what a backend is being chosen for.
 type Pick struct {
@@ -14,15 +17,7 @@ type Pick struct {
 // Fits says whether the backend may be chosen: it is available and not to be
 // skipped.
 func (p Pick) Fits(b *Backend) bool {
-	if !b.Available() {
-		return false
-	}
-	for _, s := range p.Skip {
-		if s == b {
-			return false
-		}
-	}
-	return true
+	return b.Available() && !slices.Contains(p.Skip, b)
 }
 
 // Policy chooses one of the candidates that fit, or nil when there is none. It

@@ -35,60 +35,41 @@ const (
 	numReasons
 )
 
+// reasonWords are the words for the reasons.
+//
+//nolint:gochecknoglobals // read-only table
+var reasonWords = [numReasons]string{
+	OK:                  "ok",
+	Starting:            "starting",
+	Unreachable:         "unreachable",
+	ProbeTimeout:        "probe_timeout",
+	ProbeFailed:         "probe_failed",
+	AuthFailed:          "auth_failed",
+	TooManyConnections:  "too_many_connections",
+	ShuttingDown:        "shutting_down",
+	NotTrusted:          "not_trusted",
+	NotGalera:           "not_galera",
+	NotConnected:        "not_connected",
+	NonPrimary:          "non_primary",
+	RejectingQueries:    "rejecting_queries",
+	NotReady:            "not_ready",
+	NotSynced:           "not_synced",
+	DonorRejectsQueries: "donor_rejects_queries",
+	Donor:               "donor",
+	Desynced:            "desynced",
+	ForeignClusterUUID:  "foreign_cluster_uuid",
+	BehindView:          "behind_view",
+	ReadOnly:            "read_only",
+	QueueHigh:           "queue_high",
+	Draining:            "draining",
+	Removed:             "removed",
+	NoNodes:             "no_nodes",
+}
+
 // String gives the word for logs, metrics and the page.
 func (r Reason) String() string {
-	switch r {
-	case OK:
-		return "ok"
-	case Starting:
-		return "starting"
-	case Unreachable:
-		return "unreachable"
-	case ProbeTimeout:
-		return "probe_timeout"
-	case ProbeFailed:
-		return "probe_failed"
-	case AuthFailed:
-		return "auth_failed"
-	case TooManyConnections:
-		return "too_many_connections"
-	case ShuttingDown:
-		return "shutting_down"
-	case NotTrusted:
-		return "not_trusted"
-	case NotGalera:
-		return "not_galera"
-	case NotConnected:
-		return "not_connected"
-	case NonPrimary:
-		return "non_primary"
-	case RejectingQueries:
-		return "rejecting_queries"
-	case NotReady:
-		return "not_ready"
-	case NotSynced:
-		return "not_synced"
-	case DonorRejectsQueries:
-		return "donor_rejects_queries"
-	case Donor:
-		return "donor"
-	case Desynced:
-		return "desynced"
-	case ForeignClusterUUID:
-		return "foreign_cluster_uuid"
-	case BehindView:
-		return "behind_view"
-	case ReadOnly:
-		return "read_only"
-	case QueueHigh:
-		return "queue_high"
-	case Draining:
-		return "draining"
-	case Removed:
-		return "removed"
-	case NoNodes:
-		return "no_nodes"
-	case numReasons:
+	if r < numReasons {
+		return reasonWords[r]
 	}
 	return "unknown"
 }

@@ -63,7 +63,7 @@ func (w *watcher) probe(ctx context.Context) error {
 	began := time.Now()
 	w.begin(began)
 	status, err := w.link.ask(ctx)
-	if ctx.Err() == context.Canceled { //nolint:errorlint // the context's own error is never wrapped
+	if ctx.Err() == context.Canceled {
 		return err // the watcher is being stopped: no news of the node
 	}
 	ended := time.Now()

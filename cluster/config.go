@@ -1,0 +1,28 @@
+package cluster
+
+import "galley/config"
+
+// SettingsOf takes the settings from the configuration.
+func SettingsOf(c config.Cluster) Settings {
+	s := Settings{
+		User: c.Monitor.User, Password: c.Monitor.Password.Reveal(),
+		Interval: c.Interval, ProbeTimeout: c.ProbeTimeout,
+		Discover: c.Discover, DiscoverNetworks: c.DiscoverNetworks,
+		ReadsOnWriter: c.ReadsOnWriter, AccountsInterval: c.AccountsInterval,
+		InFlightWeight: c.WeightInFlight, ThreadsWeight: c.WeightRunning, QueueWeight: c.WeightQueue,
+		Limits: Limits{QueueLow: c.QueueLow, QueueHigh: c.QueueHigh},
+	}
+	for _, n := range c.Nodes {
+		s.Nodes = append(s.Nodes, ConfiguredNode{Addr: n.Address, Name: n.Name, Weight: n.Weight})
+	}
+	return s
+}
+
+// AccountsOf takes the accounts from the configuration.
+func AccountsOf(users []config.User) []ConfiguredAccount {
+	out := make([]ConfiguredAccount, len(users))
+	for i, u := range users {
+		out[i] = ConfiguredAccount{User: u.User, Host: u.Host, Password: u.Password.Reveal()}
+	}
+	return out
+}
