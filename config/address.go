@@ -17,6 +17,9 @@ func parseNode(text string) (string, *mistake) {
 	if strings.HasPrefix(text, "unix:") || strings.HasPrefix(text, "/") {
 		return "", &mistake{echo: text, what: "{} is a unix socket, and galley does not connect to nodes by unix sockets yet", remedy: nodeRemedy}
 	}
+	if strings.Contains(text, ",") && !strings.Contains(text, "@") {
+		return "", notAddress(text, "it has a comma in it", "Write several nodes as a list: [10.0.0.1:3306, 10.0.0.2:3306].")
+	}
 	host, port, m := splitAddress(text, nodeRemedy)
 	if m != nil {
 		return "", m
@@ -76,7 +79,7 @@ func splitAddress(text, remedy string) (host, port string, m *mistake) {
 	case strings.Contains(text, "://"):
 		return "", "", notAddress(text, "it is a URL", remedy)
 	case strings.ContainsAny(text, ", \t\n"):
-		return "", "", notAddress(text, "it has a comma or a space in it", "For several addresses write a list: [10.0.0.1:3306, 10.0.0.2:3306].")
+		return "", "", notAddress(text, "it has a comma or a space in it", remedy)
 	case strings.HasPrefix(text, "["):
 		return splitBrackets(text, remedy)
 	}

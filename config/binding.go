@@ -118,6 +118,10 @@ func list[T comparable](at func(*Config) *[]T, item func(r *reader, in value, pa
 	return binding{
 		list: true,
 		read: func(r *reader, in value, path string) {
+			if in.kind == kindBroken {
+				r.failed[path] = true
+				return
+			}
 			if in.kind != kindList {
 				r.fail(in.at, path, notList(in, path))
 				return
@@ -153,6 +157,9 @@ func list[T comparable](at func(*Config) *[]T, item func(r *reader, in value, pa
 }
 
 func notList(in value, path string) *mistake {
+	if in.kind == kindNull {
+		return noValue()
+	}
 	remedy := "Write [a, b], or one item a line, each after a dash."
 	switch path {
 	case "cluster.nodes":

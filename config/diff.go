@@ -11,7 +11,7 @@ type Change struct {
 }
 
 // Diff lists what a reload changes, in the order of the reference.
-func Diff(old, new *Config) []Change { //nolint:revive // new is the best word, and the built-in is not needed here
+func Diff(old, new *Config) []Change {
 	var changes []Change
 	for _, s := range Settings() {
 		switch {

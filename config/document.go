@@ -45,7 +45,6 @@ func (d *document) hide() {
 			d.hidden[n] = true
 			continue
 		}
-		depth = -1
 		depth, quote = d.opened(line, indent)
 	}
 }
@@ -58,7 +57,7 @@ func (d *document) opened(line string, indent int) (depth int, quote byte) {
 		if !ok {
 			return depth, 0
 		}
-		at = f.value
+		at = d.masker.rest(f, line)
 		if f.kind != keyUnknown && f.kind != keySecret {
 			continue
 		}
@@ -72,10 +71,10 @@ func (d *document) opened(line string, indent int) (depth int, quote byte) {
 	}
 }
 
-// learn gives away to words what stands behind the words that smell of secrets.
+// learn gives to words what stands behind words that smell of secrets. Of a parsed text only what is no key with a value: of those the tree knows more.
 func (d *document) learn(words *secretWords) {
 	for n, line := range d.lines {
-		if d.hidden[n] {
+		if d.hidden[n] && !d.parsed {
 			words.learnPieces(line, d.masker.known)
 			continue
 		}
@@ -84,7 +83,9 @@ func (d *document) learn(words *secretWords) {
 			if !ok {
 				break
 			}
-			if at = f.value; f.kind == keySecret {
+			at = d.masker.rest(f, line)
+			separator := line[f.end:f.value]
+			if f.kind == keySecret && (!d.parsed || !strings.Contains(separator, ":") || strings.HasSuffix(separator, ":") && f.value < len(line)) {
 				words.learnPieces(line[f.value:], d.masker.known)
 			}
 		}
@@ -100,8 +101,8 @@ func (d *document) snippet(p place, bare bool) string {
 		return ""
 	}
 	text, column, free := d.mask(p, bare)
-	if strings.TrimSpace(text) == "" {
-		return ""
+	if strings.Trim(strings.NewReplacer(secretMask, "", notShown, "").Replace(text), " -[{?") == "" {
+		return "" // The place alone says as much.
 	}
 	runes := []rune(text)
 	width := 1
@@ -126,18 +127,18 @@ func (d *document) mask(p place, bare bool) (text string, column int, free bool)
 	column, free = -1, true
 	shown, original := 0, 0
 	for i, r := range line {
-		inside, opens := within(hidden, i)
+		h, inside := within(hidden, i)
 		if original == p.col-1 {
 			column, free = shown, !inside
-			if inside && !opens {
-				column = max(0, shown-len(secretMask))
+			if inside && h.from < i {
+				column = max(0, shown-len(h.label))
 			}
 		}
 		original++
 		switch {
-		case opens:
-			b.WriteString(secretMask)
-			shown += len(secretMask)
+		case inside && h.from == i:
+			b.WriteString(h.label)
+			shown += len(h.label)
 		case !inside:
 			b.WriteRune(printable(r))
 			shown++
@@ -149,14 +150,14 @@ func (d *document) mask(p place, bare bool) (text string, column int, free bool)
 	return strings.TrimRight(b.String(), " "), column, free
 }
 
-// within reports whether byte i is hidden, and whether a hidden span begins with it.
-func within(hidden []span, i int) (inside, opens bool) {
+// within returns the hidden span that byte i is in.
+func within(hidden []span, i int) (span, bool) {
 	for _, s := range hidden {
 		if i >= s.from && i < s.to {
-			return true, i == s.from
+			return s, true
 		}
 	}
-	return false, false
+	return span{}, false
 }
 
 // cutComment takes a comment off a line: it may hold what was a value yesterday.
@@ -164,10 +165,8 @@ func cutComment(line string) string {
 	if strings.HasPrefix(strings.TrimLeft(line, " \t"), "#") {
 		return ""
 	}
-	if at := strings.Index(line, " #"); at >= 0 {
-		return line[:at]
-	}
-	return line
+	before, _, _ := strings.Cut(line, " #")
+	return before
 }
 
 // printable replaces what would not show in a terminal, tabs foremost.

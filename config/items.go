@@ -25,6 +25,9 @@ func readNode(r *reader, in value, path string) (Node, bool) {
 		node.Address = address
 		return node, r.once("cluster.nodes address "+address, in.at, path, "this node is listed twice")
 	}
+	if in.kind == kindBroken {
+		return Node{}, false
+	}
 	if in.kind != kindMapping {
 		r.fail(in.at, path, &mistake{what: "a node must be an address or a section, but this is " + in.kind.String(), remedy: nodeRemedy})
 		return Node{}, false
@@ -75,6 +78,9 @@ func showNode(n Node) string {
 // readUser reads an account.
 func readUser(r *reader, in value, path string) (User, bool) {
 	const example = "Write {user: app, password_file: /etc/galley/app.password}."
+	if in.kind == kindBroken {
+		return User{}, false
+	}
 	if in.kind != kindMapping {
 		r.fail(in.at, path, &mistake{what: "an account must be a section, but this is " + in.kind.String(), remedy: example})
 		return User{}, false
@@ -183,7 +189,11 @@ func (o *object) missing(key, remedy string) {
 // finish reports unknown keys and says whether the item is sound.
 func (o *object) finish() bool {
 	for _, f := range o.in.fields {
-		if !slices.Contains(o.keys, f.key) {
+		switch {
+		case slices.Contains(o.keys, f.key):
+		case f.bare:
+			o.fail(f.at, o.path, bareKey())
+		default:
 			o.fail(f.at, o.path, &mistake{echo: f.key, what: "unknown key {}", remedy: strings.TrimSpace(didYouMean(f.key, o.keys) + " The keys here are " + strings.Join(o.keys, ", ") + ".")})
 		}
 	}

@@ -64,7 +64,9 @@ type reader struct {
 	pending map[string][]pendingSecret
 	// seen finds repetitions in lists.
 	seen map[string]place
-	doc  *document
+	// doc is the file's text; understood says that it is known what the file gives.
+	doc        *document
+	understood bool
 }
 
 func newReader() *reader {
@@ -99,13 +101,15 @@ func (r *reader) knownKeys() map[string]keyKind {
 	}
 	for _, s := range r.settings {
 		learn(s.key(), s.Secret)
-		if s.list && s.Path == "mysql.users" {
+		if s.Path == "mysql.users" {
 			known[s.key()] = keySection
 		}
 	}
 	for _, s := range r.settings {
 		for section := range strings.SplitSeq(s.section(), ".") {
-			known[section] = keySection
+			if known[section] == keyUnknown {
+				known[section] = keySection
+			}
 		}
 	}
 	return known
@@ -124,6 +128,7 @@ func variable(env []string, name string) string {
 // file reads the configuration file into the settings.
 func (r *reader) file(source Source) {
 	if source.File == "" && source.Data == nil {
+		r.understood = true
 		return
 	}
 	name := source.File
@@ -134,8 +139,8 @@ func (r *reader) file(source Source) {
 	if data == nil {
 		var m *mistake
 		if data, m = readFile(source.File, maxText+1); m != nil {
-			r.doc, _ = newDocument(name, "", "", r.masker)
-			r.report.add(place{doc: r.doc}, "", m)
+			doc, _ := newDocument(name, "", "", r.masker)
+			r.report.add(place{doc: doc}, "", m)
 			return
 		}
 	}
@@ -153,6 +158,9 @@ func (r *reader) file(source Source) {
 		}
 		return
 	case kindMapping:
+		r.understood = true
+	case kindBroken:
+		return
 	case kindScalar, kindList:
 		m := &mistake{what: "the file must consist of sections, but it is " + root.kind.String(), remedy: "Write sections as \"mysql:\" and beneath them, indented, \"listen: 127.0.0.1:3306\"."}
 		if other := otherFormat(text); other != "" {
@@ -269,9 +277,15 @@ func (r *reader) isScalar(in value, path string) bool {
 	case kindScalar:
 		return true
 	case kindNull:
-		r.fail(in.at, path, &mistake{what: "the key has no value", remedy: "Write a value, or take the key out."})
+		r.fail(in.at, path, noValue())
+	case kindBroken:
+		r.failed[settingOf(path)] = true
 	case kindList, kindMapping:
 		r.fail(in.at, path, &mistake{what: "this must be a single value, but it is " + in.kind.String(), remedy: "If the value itself begins with a bracket or brace, put it in quotes."})
 	}
 	return false
+}
+
+func noValue() *mistake {
+	return &mistake{what: "the key has no value", remedy: "Write a value, or take the key out."}
 }

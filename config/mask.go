@@ -11,7 +11,7 @@ import (
 // where the tree shows no secret.
 
 const (
-	secretPattern = `(?i)[\w-]*(?:pass|pwd|token|secret|credential)[\w-]*`
+	smellPattern = `(?i)[\w-]*(?:pass|pwd|token|secret|credential)[\w-]*`
 	// keyPattern finds a word that is a key: before a colon and a space, a quote and a colon, or an equals sign of another format.
 	keyPattern = `([A-Za-z_<][\w.<-]*)(?:["']?[ \t]*:(?:[ \t]|$)|["'][ \t]*:|[ \t]*=)`
 )
@@ -39,6 +39,18 @@ func (s *secretWords) learn(text string) {
 	}
 }
 
+// learnValue remembers all texts of a value, keys included: a password in braces is a key to YAML.
+func (s *secretWords) learnValue(v value, known map[string]keyKind) {
+	s.learnPieces(v.text, known)
+	for _, item := range v.items {
+		s.learnValue(item, known)
+	}
+	for _, f := range v.fields {
+		s.learnPieces(f.key, known)
+		s.learnValue(f.value, known)
+	}
+}
+
 // learnPieces remembers each word of a text that may hold a secret, but for words that are keys.
 func (s *secretWords) learnPieces(text string, known map[string]keyKind) {
 	s.learn(strings.TrimSpace(text))
@@ -46,6 +58,17 @@ func (s *secretWords) learnPieces(text string, known map[string]keyKind) {
 		if known[piece] == keyUnknown {
 			s.learn(piece)
 		}
+	}
+}
+
+// learnText remembers what stands in one text behind a word that smells of secrets: "password: x" in quotes, or as the second line of another value.
+func (s *secretWords) learnText(text string, m *masker) {
+	at := m.smell.FindStringIndex(text)
+	if at == nil {
+		return
+	}
+	if rest := text[at[1]:]; rest != "" && strings.ContainsRune(" \t\n:=\"'", rune(rest[0])) {
+		s.learnPieces(rest, m.known)
 	}
 }
 
@@ -76,9 +99,11 @@ const (
 
 // masker shows lines without what may be secret.
 type masker struct {
-	known  map[string]keyKind
-	secret *regexp.Regexp
-	key    *regexp.Regexp
+	known map[string]keyKind
+	smell *regexp.Regexp
+	key   *regexp.Regexp
+	// assign is what stands between a smelling word and its value.
+	assign *regexp.Regexp
 	// next finds the next known key after a comma: there a value in braces surely ends.
 	next *regexp.Regexp
 }
@@ -90,7 +115,8 @@ func newMasker(known map[string]keyKind) *masker {
 	}
 	return &masker{
 		known:  known,
-		secret: regexp.MustCompile(secretPattern),
+		smell:  regexp.MustCompile(smellPattern),
+		assign: regexp.MustCompile(`^["']?[ \t]*[:=]?[ \t]*`),
 		key:    regexp.MustCompile(keyPattern),
 		next:   regexp.MustCompile(`,[ \t]*["']?(?:` + strings.Join(names, "|") + `)["']?[ \t]*:[ \t]`),
 	}
@@ -108,19 +134,17 @@ func (m *masker) find(line string, from int) (f found, ok bool) {
 	f.start = len(line) + 1
 	if at := m.key.FindStringSubmatchIndex(line[from:]); at != nil {
 		f = found{start: from + at[2], end: from + at[3], value: from + at[1], word: line[from+at[2] : from+at[3]]}
-		f.kind, ok = m.known[f.word], true
+		if f.kind, ok = m.known[f.word], true; strings.HasPrefix(f.word, "x-") {
+			f.kind = keySection
+		}
 	}
-	if at := m.secret.FindStringIndex(line[from:]); at != nil && from+at[0] <= f.start {
+	if at := m.smell.FindStringIndex(line[from:]); at != nil && from+at[0] <= f.start {
 		word := line[from+at[0] : from+at[1]]
 		if kind := m.known[word]; kind == keyPath {
 			return f, ok
 		}
 		end := from + at[1]
-		value := end + len(line[end:]) - len(strings.TrimLeft(line[end:], "\"' \t:="))
-		// A quote that opens the value belongs to the value.
-		if value > end && strings.ContainsRune(`"'`, rune(line[value-1])) && strings.ContainsAny(line[end:value-1], ":= \t") {
-			value--
-		}
+		value := end + len(m.assign.FindString(line[end:]))
 		return found{start: from + at[0], end: end, value: value, word: word, kind: keySecret}, true
 	}
 	return f, ok
@@ -142,8 +166,28 @@ func (f found) visible(text string) bool {
 	return text == ""
 }
 
-// span is a half-open range of bytes of a line that is not shown.
-type span struct{ from, to int }
+// span is a half-open range of bytes of a line that is not shown, and what stands in its place.
+type span struct {
+	from, to int
+	label    string
+}
+
+// notShown stands for what is most likely no secret, but might be one.
+const notShown = "[not shown]"
+
+// rest is where to look for the next key behind f. A path that is shown may smell of secrets: /run/secrets/monitor.
+func (m *masker) rest(f found, line string) int {
+	if f.kind != keyPath || !f.visible(line[f.value:]) {
+		return f.value
+	}
+	value := strings.TrimLeft(line[f.value:], " \t\"'")
+	if end := strings.IndexAny(value, " \t,}]\"'"); end >= 0 {
+		value = value[end:]
+	} else {
+		value = ""
+	}
+	return len(line) - len(value)
+}
 
 // spans returns what to hide of a line. bare allows what stands before the first key; parsed says that the whole text was sound YAML, without
 // which the end of a value is unknowable.
@@ -158,24 +202,34 @@ func (m *masker) spans(line string, bare, parsed bool) []span {
 				until = f.start
 			}
 			lead := len(line) - len(strings.TrimLeft(line, " \t-{[\"'?"))
-			if lead < until {
-				hidden = append(hidden, span{lead, until})
+			if lead < until && m.known[firstWord(line[lead:])] != keyOpen {
+				hidden = append(hidden, span{lead, until, notShown})
 			}
 		}
 		if !ok {
 			break
 		}
-		at = f.value
+		at = m.rest(f, line)
 		if f.visible(line[f.value:]) {
 			continue
 		}
 		at = m.valueEnd(line, f.value, parsed)
-		hidden = append(hidden, span{f.value, at})
+		label := notShown
+		if f.kind == keySecret {
+			label = secretMask
+		}
+		hidden = append(hidden, span{f.value, at, label})
 		if at == len(line) {
 			break
 		}
 	}
 	return hidden
+}
+
+// firstWord is what may be a key whose colon was forgotten.
+func firstWord(text string) string {
+	word, _, _ := strings.Cut(text, " ")
+	return word
 }
 
 // valueEnd returns where a hidden value that begins at from surely has ended.

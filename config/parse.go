@@ -8,7 +8,9 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 )
 
 // maxText bounds a configuration text; real ones have a few kilobytes.
@@ -25,13 +27,13 @@ func parse(doc *document, text string, r *report) (v value, ok bool) {
 		r.add(at, "", m)
 		return value{}, false
 	}
-	doc.learn(&r.secrets)
 	file, problem := parseYAML(text)
+	doc.parsed = problem == nil
+	doc.learn(&r.secrets)
 	if problem != nil {
 		syntax(doc, text, problem, r)
 		return value{}, false
 	}
-	doc.parsed = true
 	t := &tree{doc: doc, report: r, anchors: map[string]value{}}
 	bodies := 0
 	for _, d := range file.Docs {
@@ -109,7 +111,40 @@ func parseYAML(text string) (file *ast.File, err error) {
 		}
 	}()
 	// Duplicate keys are allowed here so that all of them can be reported, each with the line of the first.
-	return parser.ParseBytes([]byte(text), 0, parser.AllowDuplicateMapKey())
+	return parser.Parse(mendColons(lexer.Tokenize(text)), 0, parser.AllowDuplicateMapKey())
+}
+
+// mendColons puts together again what the scanner of goccy/go-yaml 1.19 takes apart: the 10.0.0.1:3306 of {nodes: [10.0.0.1:3306]}. In brackets within
+// braces it takes every colon as the end of a key, while a colon without a space is part of an unquoted text (YAML 1.2.2, section 7.3.3).
+func mendColons(tokens token.Tokens) token.Tokens {
+	var mended token.Tokens
+	var open []token.Type
+	for i := 0; i < len(tokens); i++ {
+		t := tokens[i]
+		switch t.Type { //nolint:exhaustive // only brackets and braces nest
+		case token.SequenceStartType, token.MappingStartType:
+			open = append(open, t.Type)
+		case token.SequenceEndType, token.MappingEndType:
+			open = open[:max(0, len(open)-1)]
+		}
+		if len(open) > 0 && open[len(open)-1] == token.SequenceStartType && i+2 < len(tokens) && splitText(t, tokens[i+1], tokens[i+2]) {
+			next := tokens[i+2]
+			t = token.String(t.Value+":"+next.Value, t.Origin+":"+next.Origin, t.Position)
+			i += 2
+		}
+		mended.Add(t)
+	}
+	return mended
+}
+
+// splitText reports whether three tokens are an unquoted text, a colon and more text, without a space between them.
+func splitText(before, colon, after *token.Token) bool {
+	plain := func(t *token.Token) bool {
+		return t.Type == token.StringType || t.Type == token.IntegerType || t.Type == token.FloatType
+	}
+	return plain(before) && colon.Type == token.MappingValueType && plain(after) &&
+		before.Position.Line == colon.Position.Line && colon.Position.Line == after.Position.Line &&
+		before.Position.Column+utf8.RuneCountInString(before.Value) == colon.Position.Column && colon.Position.Column+1 == after.Position.Column
 }
 
 // syntax reports why the text is not YAML. The library stops at the first mistake; tabs are worth showing all.
@@ -119,18 +154,53 @@ func syntax(doc *document, text string, err error, r *report) {
 	}
 	at := place{doc: doc, line: 1, col: 1}
 	message := ""
-	var problem yaml.Error
-	if errors.As(err, &problem) {
+	if problem, ok := errors.AsType[yaml.Error](err); ok {
 		message = problem.GetMessage()
 		if tok := problem.GetToken(); tok != nil && tok.Position != nil {
 			at.line, at.col = min(max(1, tok.Position.Line), len(doc.lines)), max(1, tok.Position.Column)
 		}
 	}
-	m := syntaxMistake(message)
+	at, m := sharpen(doc, at, message)
 	if other := otherFormat(text); other != "" {
 		m = &mistake{what: "this looks like " + other + ", not like YAML", remedy: "Write sections as \"mysql:\" and beneath them, indented, \"listen: 127.0.0.1:3306\"."}
 	}
 	r.add(at, "", m)
+}
+
+// sharpen finds the words for a message, and where it is too general looks at the line.
+func sharpen(doc *document, at place, message string) (place, *mistake) {
+	line := []rune(doc.lines[at.line-1])
+	if strings.Contains(message, "mapping value is not allowed") {
+		return deeper(doc, at, syntaxMistake(message))
+	}
+	if strings.Contains(message, "value is not allowed") && at.col <= len(line) {
+		switch {
+		case strings.ContainsRune("]}", line[at.col-1]):
+			message = "corresponding to"
+		case at.col > 1 && strings.ContainsRune("\"'", line[at.col-2]):
+			message = "after quote"
+		}
+	}
+	return at, syntaxMistake(message)
+}
+
+// deeper moves a mistake from a value to the line after it, where that line is what the parser stumbled on: it is indented too far.
+func deeper(doc *document, at place, m *mistake) (place, *mistake) {
+	indent := func(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
+	for n := at.line; n < len(doc.lines); n++ {
+		line := doc.lines[n]
+		if strings.TrimSpace(cutComment(line)) == "" {
+			continue
+		}
+		if indent(line) <= indent(doc.lines[at.line-1]) {
+			break
+		}
+		return place{doc: doc, line: n + 1, col: indent(line) + 1}, &mistake{
+			what:   "this line is indented deeper than the one above it, which has a value already",
+			remedy: "Indent the keys of a section equally.",
+		}
+	}
+	return at, m
 }
 
 // tabs reports lines indented with tabs.
@@ -171,13 +241,15 @@ func syntaxMistake(message string) *mistake {
 		{"single-quoted", "the quote ' that opens here is never closed", "Close it; inside of single quotes write '' for the quote itself."},
 		{"is a reserved character", "a value cannot begin with @ or `", "Put the value in quotes."},
 		{"escape character", "there is an unknown escape after \\ in this double-quoted text", "Use single quotes, or write \\\\ for a backslash."},
-		{"mapping value is not allowed", "a second \": \" on one line, or a line that is indented deeper than the one above it", "Put a value that contains \": \" in quotes, and indent the keys of a section equally."},
+		{"mapping value is not allowed", "there is a second \": \" on this line", "Put a value that contains \": \" in quotes, and each key on a line of its own."},
 		{"sequence end token", "the bracket [ that opens here is never closed", "Close it with ], or put the value in quotes if it is no list."},
 		{"flow mapping end token", "the brace { that opens here is never closed", "Close it with }, or put the value in quotes if it is no section."},
 		{"',' or ']'", "a comma or the bracket ] is missing here", "Write [a, b]; put items that contain brackets, commas or \": \" in quotes."},
 		{"',' or '}'", "a comma or the brace } is missing here", "Write {key: value, key: value}; put values that contain braces, commas or \": \" in quotes."},
 		{"could not find flow map content", "a key is missing here", "Write {key: value, key: value}."},
 		{"corresponding to", "this bracket or brace closes one that was never opened", "Take it out, or put the value in quotes."},
+		{"header option", "a value cannot begin with | or > on its own line", "Put the value in quotes."},
+		{"after quote", "there is text behind the closing quote", "Put the whole value in quotes, inner single quotes doubled: 'it''s'."},
 		{"directive", "a line or value cannot begin with %", "Put the value in quotes."},
 		{"anchor", "& marks a value for later use, and no such mark can stand here", "If the value itself begins with &, put it in quotes."},
 		{"alias", "* stands for an earlier value marked with &, and no such thing can stand here", "If the value itself begins with *, put it in quotes."},

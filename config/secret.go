@@ -1,6 +1,10 @@
 package config
 
-import "log/slog"
+import (
+	"fmt"
+	"io"
+	"log/slog"
+)
 
 // secretMask stands wherever a secret would be printed.
 const secretMask = "[secret]"
@@ -19,6 +23,9 @@ func (s Secret) IsZero() bool { return s.text == "" }
 
 // String returns the mask.
 func (Secret) String() string { return secretMask }
+
+// Format writes the mask for every verb: without it %d and %x would show the field.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, secretMask) }
 
 // GoString returns the mask, for %#v.
 func (Secret) GoString() string { return secretMask }

@@ -119,8 +119,7 @@ func openMistake(path string, err error) *mistake {
 		return &mistake{echo: path, what: "{} is a directory", remedy: "Name the file in it."}
 	}
 	why := err
-	var pathError *fs.PathError
-	if errors.As(err, &pathError) {
+	if pathError, ok := errors.AsType[*fs.PathError](err); ok {
 		why = pathError.Err
 	}
 	return &mistake{echo: path, what: "{} cannot be read: " + why.Error(), remedy: "Check the file and its directories."}

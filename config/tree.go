@@ -1,8 +1,8 @@
 package config
 
 import (
+	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
@@ -16,6 +16,7 @@ const (
 	kindScalar
 	kindList
 	kindMapping
+	kindBroken // a mistake that has been reported already
 )
 
 func (k kind) String() string {
@@ -26,7 +27,7 @@ func (k kind) String() string {
 		return "a list"
 	case kindMapping:
 		return "a section"
-	case kindNull:
+	case kindNull, kindBroken:
 	}
 	return "nothing"
 }
@@ -41,7 +42,9 @@ type value struct {
 }
 
 type field struct {
-	key   string
+	key string
+	// bare keys stand in braces without a colon.
+	bare  bool
 	at    place
 	value value
 }
@@ -65,12 +68,18 @@ type tree struct {
 // deepest is more than any configuration needs and little enough for every recursion.
 const deepest = 50
 
+// place is where a token begins. The scanner of goccy/go-yaml counts spaces behind an unquoted text in its column, so the text is looked for.
 func (t *tree) place(tok *token.Token) place {
 	p := place{doc: t.doc, line: tok.Position.Line, col: max(1, tok.Position.Column)}
-	if p.line >= 1 && p.line <= len(t.doc.lines) {
-		line := []rune(t.doc.lines[p.line-1])
-		if p.col <= len(line) && strings.HasPrefix(string(line[p.col-1:]), strings.Trim(tok.Origin, " \n")) {
-			p.width = utf8.RuneCountInString(strings.Trim(tok.Origin, " \n"))
+	text := []rune(strings.Trim(tok.Origin, " \n"))
+	if p.line < 1 || p.line > len(t.doc.lines) || len(text) == 0 {
+		return p
+	}
+	line := []rune(t.doc.lines[p.line-1])
+	for at := min(p.col-1, len(line)-len(text)); at >= 0; at-- {
+		if slices.Equal(line[at:at+len(text)], text) {
+			p.col, p.width = at+1, len(text)
+			break
 		}
 	}
 	return p
@@ -84,7 +93,7 @@ func (t *tree) node(n ast.Node, path string, near place) value {
 	at := t.place(n.GetToken())
 	if strings.Count(path, ".")+strings.Count(path, "[") > deepest {
 		t.report.add(at, "", &mistake{what: "this is nested too deeply", remedy: "No setting is nested more than four levels deep."})
-		return value{at: at}
+		return value{kind: kindBroken, at: at}
 	}
 	switch n := n.(type) {
 	case *ast.NullNode:
@@ -98,9 +107,9 @@ func (t *tree) node(n ast.Node, path string, near place) value {
 		}
 		return list
 	case *ast.LiteralNode:
-		return value{kind: kindScalar, text: strings.TrimSuffix(n.Value.Value, "\n"), at: at}
+		return t.scalar(strings.TrimSuffix(n.Value.Value, "\n"), at)
 	case *ast.StringNode:
-		return value{kind: kindScalar, text: n.Value, at: at}
+		return t.scalar(n.Value, at)
 	case *ast.AnchorNode:
 		v := t.node(n.Value, path, near)
 		t.anchors[tokenText(n.Name)] = v
@@ -109,20 +118,25 @@ func (t *tree) node(n ast.Node, path string, near place) value {
 		v, ok := t.anchors[tokenText(n.Value)]
 		if !ok {
 			t.report.add(at, path, &mistake{what: "* stands for an earlier value marked with &, and there is none of this name", remedy: "If the value itself begins with *, put it in quotes."})
-			return value{at: at}
+			return value{kind: kindBroken, at: at}
 		}
 		return v
 	case *ast.TagNode:
 		if !strings.HasPrefix(n.Start.Value, "!!") {
 			t.report.add(at, path, &mistake{what: "a value that begins with ! is a YAML tag, and galley knows none", remedy: "If the value itself begins with !, put it in quotes."})
-			return value{at: at}
+			return value{kind: kindBroken, at: at}
 		}
 		return t.node(n.Value, path, near)
 	case ast.ScalarNode:
 		return value{kind: kindScalar, text: n.GetToken().Value, at: at}
 	}
 	t.report.add(at, path, &mistake{what: "galley does not know this kind of YAML", remedy: "Write plain keys, values and lists."})
-	return value{at: at}
+	return value{kind: kindBroken, at: at}
+}
+
+func (t *tree) scalar(text string, at place) value {
+	t.report.secrets.learnText(text, t.doc.masker)
+	return value{kind: kindScalar, text: text, at: at}
 }
 
 func tokenText(n ast.Node) string {
@@ -182,7 +196,16 @@ func (t *tree) pair(pair *ast.MappingValueNode, path string) (field, bool) {
 		return field{}, false
 	}
 	f := field{key: key.GetToken().Value, at: t.place(key.GetToken())}
+	f.bare = pair.Start == nil || pair.Start.Type != token.MappingValueType
 	f.value = t.node(pair.Value, joinPath(path, f.key), f.at)
+	secrets, known := &t.report.secrets, t.doc.masker.known
+	secrets.learnText(f.key, t.doc.masker)
+	switch {
+	case f.bare && known[f.key] == keyUnknown:
+		secrets.learn(f.key)
+	case t.doc.masker.smell.MatchString(f.key) && known[f.key] != keyPath:
+		secrets.learnValue(f.value, known)
+	}
 	return f, true
 }
 
@@ -198,6 +221,8 @@ func (t *tree) merged(pair *ast.MappingValueNode, path string) []field {
 			fields = append(fields, item.fields...)
 		}
 		return fields
+	case kindBroken:
+		return nil
 	case kindNull, kindScalar:
 	}
 	t.report.add(v.at, path, &mistake{what: "<< merges a section marked with &, and this is none", remedy: "Write <<: *name, with &name at an earlier section."})

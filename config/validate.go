@@ -7,8 +7,8 @@ import (
 
 // missing reports required settings that no source gives, at the section where they would stand.
 func (r *reader) missing() {
-	if r.doc != nil && !r.doc.parsed {
-		return // Nobody knows what the file gives.
+	if !r.understood {
+		return
 	}
 	for _, s := range r.settings {
 		if _, given := r.origin[s.Path]; given || !s.Required {
@@ -21,7 +21,7 @@ func (r *reader) missing() {
 				break
 			}
 		}
-		r.report.add(at, s.Path, &mistake{what: "this setting is required, but it is given nowhere", remedy: "Write it into the file as " + exampleOf(s) + ", set " + s.Env() + ", or give " + s.Flag() + "."})
+		r.report.add(at, s.Path, &mistake{what: "this setting is required, but it is given nowhere", remedy: "Write " + exampleOf(s) + " in the section " + s.section() + ", set " + s.Env() + ", or give " + s.Flag() + "."})
 	}
 }
 
@@ -29,13 +29,13 @@ func (r *reader) missing() {
 func exampleOf(s Setting) string {
 	switch s.Path {
 	case "mysql.listen":
-		return "mysql: {listen: 127.0.0.1:3306}"
+		return "listen: 127.0.0.1:3306"
 	case "cluster.nodes":
-		return "cluster: {nodes: [10.0.0.1:3306, 10.0.0.2:3306]}"
+		return "nodes: [10.0.0.1:3306, 10.0.0.2:3306]"
 	case "cluster.monitor.user":
-		return "cluster: {monitor: {user: monitor, password_file: /etc/galley/monitor.password}}"
+		return "user: monitor"
 	}
-	return s.Path
+	return s.key() + ":"
 }
 
 // validate checks what only several settings together show.

@@ -31,13 +31,16 @@ func (r *reader) walkSection(f field, path string, given map[string]value) {
 		// A section whose keys are all commented out.
 	case kindMapping:
 		r.walk(f.value, path, given)
-	case kindScalar, kindList:
+	case kindScalar, kindList, kindBroken:
 		// What was meant is unknown, so nothing of the section is said to be missing.
 		for _, s := range r.settings {
 			if strings.HasPrefix(s.Path, path+".") {
 				r.origin[s.Path] = f.value.at
 				r.failed[s.Path] = true
 			}
+		}
+		if f.value.kind == kindBroken {
+			return
 		}
 		keys := r.keys(path)
 		r.report.add(f.value.at, path, &mistake{what: "this must be a section, but it is " + f.value.kind.String(), remedy: "Its keys are " + strings.Join(keys, ", ") + "."})
@@ -72,6 +75,10 @@ func (r *reader) keys(section string) []string {
 
 // unknown reports a key that is no setting, with the most likely reason.
 func (r *reader) unknown(f field, section string) {
+	if f.bare {
+		r.report.add(f.at, section, bareKey())
+		return
+	}
 	keys := r.keys(section)
 	remedy := didYouMean(f.key, keys)
 	if remedy == "" {
@@ -81,6 +88,11 @@ func (r *reader) unknown(f field, section string) {
 		remedy = "The keys here are " + strings.Join(keys, ", ") + "."
 	}
 	r.report.add(f.at, section, &mistake{echo: f.key, what: "unknown key {}", remedy: remedy})
+}
+
+// bareKey is what a comma in an unquoted value leads to. The key is not repeated: it may be the second half of a password.
+func bareKey() *mistake {
+	return &mistake{what: "there is a key without a value here", remedy: "In braces and brackets a comma ends an unquoted value: put a value with a comma in quotes."}
 }
 
 // elsewhere finds a key that would be right in another section, or that is written as a path.
@@ -103,7 +115,7 @@ func (r *reader) elsewhere(key string) string {
 		return ""
 	}
 	slices.Sort(places)
-	return "This key belongs into the section " + strings.Join(slices.Compact(places), " or ") + "."
+	return "This key belongs in the section " + strings.Join(slices.Compact(places), " or ") + "."
 }
 
 func (r *reader) sectionNames() map[string]bool {
