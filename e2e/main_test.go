@@ -1,0 +1,272 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"galley/cluster/clusterlab"
+)
+
+// suite is what all tests share.
+var suite struct {
+	ctx    context.Context
+	lab    *clusterlab.Lab
+	galley *galleyProcess
+	report report
+}
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) (code int) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	suite.ctx = ctx
+	dir, err := os.MkdirTemp("", "galley-e2e-")
+	if err != nil {
+		return failed("make a directory", err)
+	}
+	defer os.RemoveAll(dir)
+	began := time.Now()
+	bin, err := buildGalley(ctx, dir)
+	if err != nil {
+		return failed("build galley", err)
+	}
+	suite.lab, err = clusterlab.Start(ctx, clusterlab.Options{Nodes: 3, Progress: func(line string) {
+		fmt.Fprintf(os.Stderr, "%5.1f s %s\n", time.Since(began).Seconds(), line)
+	}})
+	if err != nil {
+		return failed("start the cluster", err)
+	}
+	defer suite.lab.Close()
+	if err := createTables(ctx); err != nil {
+		return failed("create the tables", err)
+	}
+	suite.galley, err = startGalley(ctx, bin, dir)
+	if err != nil {
+		return failed("start galley", err)
+	}
+	defer suite.galley.stop()
+	code = m.Run()
+	if err := suite.galley.exited(); err != nil {
+		code = failed("galley ended during the tests", err)
+	}
+	suite.report.print(os.Stdout)
+	if file := os.Getenv("GALLEY_E2E_REPORT"); file != "" {
+		var text bytes.Buffer
+		suite.report.print(&text)
+		if err := os.WriteFile(file, text.Bytes(), 0o644); err != nil {
+			return failed("write the report", err)
+		}
+	}
+	return code
+}
+
+func failed(what string, err error) int {
+	fmt.Fprintf(os.Stderr, "e2e: %s: %v\n", what, err)
+	if suite.galley != nil {
+		fmt.Fprintf(os.Stderr, "galley's log ends with\n%s\n", suite.galley.logTail(40))
+	}
+	return 1
+}
+
+func buildGalley(ctx context.Context, dir string) (string, error) {
+	if bin := os.Getenv("GALLEY_BIN"); bin != "" {
+		return filepath.Abs(bin)
+	}
+	bin := filepath.Join(dir, "galley")
+	// The linker setting is the Makefile's: it keeps the runtime's sysmon from parking.
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, "-ldflags", "-X=runtime.godebugDefault=schedtrace=2000000000", "galley/cmd/galley")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return bin, nil
+}
+
+// galleyProcess is the galley under test.
+type galleyProcess struct {
+	addr    string
+	admin   string
+	logFile string
+	cmd     *exec.Cmd
+	ended   chan struct{}
+	err     error // How it ended; to be read after ended.
+	once    sync.Once
+}
+
+// startGalley starts galley with the configuration of the README and waits until it says that it is ready.
+func startGalley(ctx context.Context, bin, dir string) (*galleyProcess, error) {
+	addr, admin, err := freeAddrs()
+	if err != nil {
+		return nil, err
+	}
+	g := &galleyProcess{addr: addr, admin: admin, logFile: filepath.Join(dir, "galley.log"), ended: make(chan struct{})}
+	if keep := os.Getenv("GALLEY_E2E_KEEP_LOG"); keep != "" {
+		g.logFile = keep
+	}
+	monitor := suite.lab.Monitor()
+	cfg := fmt.Sprintf("mysql:\n  listen: %s\ncluster:\n  nodes: [%s]\n  monitor: {user: %s, password: %s}\nadmin:\n  listen: %s\n",
+		addr, strings.Join(suite.lab.Addrs(), ", "), monitor.User, monitor.Password, admin)
+	file := filepath.Join(dir, "galley.yaml")
+	if err := os.WriteFile(file, []byte(cfg), 0o600); err != nil {
+		return nil, err
+	}
+	log, err := os.Create(g.logFile)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	g.cmd = exec.Command(bin, "serve", "-c", file)
+	g.cmd.Stdout, g.cmd.Stderr = log, log
+	// Not Pdeathsig: it follows the thread that forked, and this one is not held.
+	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := g.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		g.err = g.cmd.Wait()
+		close(g.ended)
+	}()
+	suite.galley = g
+	err = eventually(ctx, 20*time.Second, func() error {
+		if err := g.exited(); err != nil {
+			return err
+		}
+		return g.ready(ctx)
+	})
+	if err != nil {
+		g.stop()
+		return nil, err
+	}
+	return g, nil
+}
+
+// freeAddrs are two addresses that were free a moment ago.
+func freeAddrs() (first, second string, err error) {
+	a, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", "", err
+	}
+	defer a.Close()
+	b, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", "", err
+	}
+	defer b.Close()
+	return a.Addr().String(), b.Addr().String(), nil
+}
+
+// exited is nil while galley runs.
+func (g *galleyProcess) exited() error {
+	select {
+	case <-g.ended:
+		return fmt.Errorf("galley is gone: %w", errors.Join(g.err, errors.New("its log is above")))
+	default:
+		return nil
+	}
+}
+
+// ready asks /readyz.
+func (g *galleyProcess) ready(ctx context.Context) error {
+	_, err := g.get(ctx, "/readyz")
+	return err
+}
+
+// get is a page of the admin listener.
+func (g *galleyProcess) get(ctx context.Context, path string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+g.admin+path, nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return "", err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s: %s: %.300s", path, resp.Status, body)
+	}
+	return string(body), nil
+}
+
+// stop ends galley properly, or by SIGKILL when it does not end within its grace and a little.
+func (g *galleyProcess) stop() {
+	g.once.Do(func() {
+		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGTERM, syscall.SIGKILL} {
+			if g.exited() != nil {
+				return
+			}
+			_ = g.cmd.Process.Signal(sig)
+			select {
+			case <-g.ended:
+			case <-time.After(5 * time.Second):
+			}
+		}
+	})
+}
+
+func (g *galleyProcess) logTail(lines int) string {
+	text, err := os.ReadFile(g.logFile)
+	if err != nil {
+		return err.Error()
+	}
+	all := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+// eventually polls until there is no error any more.
+func eventually(ctx context.Context, within time.Duration, check func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	for {
+		err := check()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not within %s: %w", within, err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// needGalley fails the test when galley is gone, and shows the end of its log when the test fails.
+func needGalley(t *testing.T) {
+	t.Helper()
+	if err := suite.galley.exited(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := suite.galley.exited(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("galley's log ends with\n%s", suite.galley.logTail(25))
+		}
+	})
+}
