@@ -22,7 +22,7 @@ type word struct {
 	props map[string]bool
 }
 
-var propNames = []string{"paren", "func", "tight", "new", "nondet", "now", "forbidden", "sysvar", "istable", "mytable", "mild"}
+var propNames = []string{"paren", "func", "tight", "new", "nondet", "now", "stop", "forbidden", "sysvar", "istable", "mytable", "mild"}
 
 func main() {
 	words := read("words.txt")
@@ -59,6 +59,20 @@ func main() {
 			p = []string{"0"}
 		}
 		fmt.Fprintf(&out, "\t{%q, %s, %s},\n", w.name, strings.Join(p, "|"), id)
+	}
+	fmt.Fprint(&out, "}\n")
+	fmt.Fprint(&out, "\n// For each first letter the lengths of words that the parser must look at.\n")
+	fmt.Fprint(&out, "var stopLengths = [32]uint64{ //nolint:gochecknoglobals // read-only table\n")
+	var stops [32]uint64
+	for _, w := range words {
+		if w.props["stop"] || w.props["forbidden"] || w.props["now"] {
+			stops[w.name[0]&31] |= 1 << len(w.name)
+		}
+	}
+	for i, m := range stops {
+		if m != 0 {
+			fmt.Fprintf(&out, "\t'%c' & 31: %#x,\n", 'a'+i-1, m)
+		}
 	}
 	fmt.Fprint(&out, "}\n")
 	src, err := format.Source(out.Bytes())

@@ -114,14 +114,16 @@ func (p *parser) into() {
 
 // lockClause tells FOR UPDATE and FOR SHARE from the other uses of FOR.
 func (p *parser) lockClause() {
-	behind := wordTable[p.prevWord].id
-	afterWord := p.prevTok == tWord && !p.prevDot
+	behind := wNone
+	if p.prevTok == tWord && !p.prevDot {
+		behind = p.before().id
+	}
 	p.advance()
 	switch {
 	case p.is(wUpdate), p.is(wShare):
 		p.c.Flags |= ForUpdate
 		p.advance()
-	case afterWord && behind == wValue: // NEXT VALUE FOR, PREVIOUS VALUE FOR
+	case behind == wValue: // NEXT VALUE FOR, PREVIOUS VALUE FOR
 		p.c.Flags |= Sequence
 		p.writes = true
 	case p.is(wSystemTime), p.is(wJoin), p.is(wOrder), p.is(wGroup): // versions, index hints
@@ -134,9 +136,13 @@ func (p *parser) lockClause() {
 // schemaTable is at a dot. Tables of the server's own schemas are read from
 // any node only if they say the same on each.
 func (p *parser) schemaTable() {
-	id, first := wordTable[p.prevWord].id, !p.prevDot
-	if p.prevTok == tQuoted {
+	id, first := wNone, !p.prevDot
+	switch p.prevTok {
+	case tWord:
+		id = p.before().id
+	case tQuoted:
 		id = wordTable[lookup(p.s[p.prevStart:p.prevEnd-1])].id
+	default:
 	}
 	p.advance()
 	if !first {

@@ -34,7 +34,7 @@ type lexer struct {
 
 	tok        token
 	start, end int // the token; of tQuoted what is inside the quotes
-	word       uint16
+	word       uint16 // tWord: its place in wordTable, or unread
 	from       int  // where the token begins, quotes included
 	commented  bool // a comment stood before the token
 
@@ -192,7 +192,7 @@ func (l *lexer) readWord(i int) {
 	case afterNumber:
 		l.keywordBehindDigits(i, j)
 	default:
-		l.word = lookup(s[i:j])
+		l.word = unread
 	}
 }
 
@@ -234,8 +234,8 @@ func (l *lexer) keywordBehindDigits(i, j int) {
 // words with accents.
 func decides(w uint16) bool {
 	e := &wordTable[w]
-	return e.props&(pForbidden|pNow) != 0 ||
-		e.id != wNone && (len(e.name) > 3 || e.id == wFor || e.id == wSys)
+	return e.props&acts != 0 ||
+		e.id != wNone && len(e.name) > 3
 }
 
 // readHigh reads a word that has bytes from 0x80 on, found at j. In utf8 they

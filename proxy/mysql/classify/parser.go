@@ -115,9 +115,25 @@ func (p *parser) advance() {
 	p.next()
 }
 
+// entry is the current word's, the empty one if there is none.
+func (p *parser) entry() *entry {
+	if p.word == unread {
+		p.word = lookup(p.s[p.start:p.end])
+	}
+	return &wordTable[p.word]
+}
+
+// before is the entry of the word before the current token.
+func (p *parser) before() *entry {
+	if p.prevWord == unread {
+		p.prevWord = lookup(p.s[p.prevStart:p.prevEnd])
+	}
+	return &wordTable[p.prevWord]
+}
+
 // id is the current word's.
 func (p *parser) id() wordID {
-	return wordTable[p.word].id
+	return p.entry().id
 }
 
 // is tells whether the current token is this word.

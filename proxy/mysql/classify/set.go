@@ -151,7 +151,9 @@ func (p *parser) literal() bool {
 func (p *parser) value() {
 	depth := p.balance
 	for !p.ended() && (p.tok != tComma || p.balance != depth) {
-		p.step()
+		if !p.judge() {
+			p.advance()
+		}
 	}
 }
 
@@ -161,7 +163,9 @@ func (p *parser) setStatement() {
 	p.c.Flags |= TemporarySettings
 	p.advance()
 	for !p.ended() && (!p.is(wFor) || p.balance != 0) {
-		p.step()
+		if !p.judge() {
+			p.advance()
+		}
 	}
 	if !p.skip(wFor) {
 		p.set(Other, ReasonUnknown)

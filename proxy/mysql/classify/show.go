@@ -48,7 +48,7 @@ func (p *parser) show() {
 func (p *parser) names() {
 	p.set(Read, ReasonRead)
 	for !p.ended() {
-		if wordTable[p.word].props&pForbidden != 0 {
+		if p.entry().props&pForbidden != 0 {
 			p.set(Other, ReasonWord)
 		}
 		p.advance()

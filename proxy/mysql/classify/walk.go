@@ -3,21 +3,22 @@ package classify
 // walk reads the rest of a statement and collects what its words say.
 func (p *parser) walk() {
 	for !p.ended() {
-		p.step()
+		if !p.judge() {
+			p.skim()
+		}
 	}
 }
 
-// step judges the current token by itself and the ones before it, and goes on.
-func (p *parser) step() {
+// judge acts on the current token, by itself and the ones before it. True
+// means that it has gone on to another one.
+func (p *parser) judge() bool {
 	switch p.tok {
 	case tWord:
-		if p.word == 0 {
-			break
+		if p.word == unread && !mayAct(p.s[p.start], p.end-p.start) {
+			return false
 		}
-		if e := &wordTable[p.word]; e.id != wNone || e.props&(pForbidden|pNow) != 0 {
-			if p.keyword(e) {
-				return // it has gone on to the next token
-			}
+		if e := p.entry(); e.props&acts != 0 {
+			return p.keyword(e)
 		}
 	case tOpen:
 		p.open()
@@ -25,21 +26,21 @@ func (p *parser) step() {
 		p.balance--
 		if p.inCTE && p.balance == p.cteDepth {
 			p.closeCTE()
-			return
+			return true
 		}
 	case tDot:
 		p.schemaTable()
-		return
+		return true
 	case tUserVar:
 		p.c.Flags |= UserVariable
 	case tAssign:
 		p.c.Flags |= AssignsUserVariable
 	case tSysVar:
 		p.systemVariable()
-		return
+		return true
 	default:
 	}
-	p.advance()
+	return false
 }
 
 // open judges a parenthesis by what stands before it.
@@ -54,7 +55,7 @@ func (p *parser) open() {
 			p.c.Flags |= UnknownFunction // schema.function is a stored one
 			return
 		}
-		p.call(wordTable[p.prevWord].props)
+		p.call(p.before().props)
 	case tQuoted, tString:
 		p.c.Flags |= UnknownFunction
 	default:
@@ -89,7 +90,7 @@ func (p *parser) cteName() {
 	if p.tok != tWord && p.tok != tQuoted {
 		return
 	}
-	if wordTable[p.word].props&pForbidden != 0 {
+	if p.entry().props&pForbidden != 0 {
 		p.unsure = ReasonWord
 	}
 	name := p.pos

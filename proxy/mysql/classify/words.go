@@ -15,6 +15,7 @@ const (
 	pNew
 	pNondet
 	pNow
+	pStop
 	pForbidden
 	pSysvar
 	pIstable
@@ -27,6 +28,19 @@ type entry struct {
 	name  string
 	props props
 	id    wordID
+}
+
+// acts are the properties of words on which the parser acts wherever they
+// stand; stopLengths of the table is made of the same.
+const acts = pStop | pForbidden | pNow
+
+// unread stands for a word that was not looked up yet.
+const unread = 1<<16 - 1
+
+// mayAct tells whether a word of that first letter and length may have one of
+// acts; a word cannot that is longer than any.
+func mayAct(first byte, length int) bool {
+	return length < 64 && stopLengths[first&31]>>uint(length)&1 != 0
 }
 
 // longestWord bounds what is worth looking up.

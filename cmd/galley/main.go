@@ -1,0 +1,50 @@
+// Command galley stands in front of a MariaDB Galera cluster: serve runs the proxy, check looks at a configuration and its cluster, demo shows it all on this machine.
+//
+// It holds no logic of its own: it reads the configuration, makes the parts, gives each what it needs, and takes them down in order.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := newRoot().ExecuteContext(ctx); err != nil {
+		var told *toldError
+		if !errors.As(err, &told) {
+			fmt.Fprintln(os.Stderr, "galley:", err)
+		}
+		stop()
+		os.Exit(1) //nolint:gocritic // stop has been called
+	}
+}
+
+// toldError is an error that the user has been told of.
+type toldError struct{ err error }
+
+func (e *toldError) Error() string { return e.err.Error() }
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "galley",
+		Short: "A proxy for MariaDB Galera clusters: writes to one node, reads to the least loaded, no client notices a node that dies",
+		Long: `galley stands in front of a MariaDB Galera cluster. Point a MySQL client at it and forget the nodes:
+it sends writes to one node and reads to the least loaded one that is synced, and goes on with another when one dies.
+
+  galley serve -c galley.yaml     run it
+  galley check -c galley.yaml     see what it would see
+  galley demo                     try it on a real cluster on this machine`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(newServe(), newVersion(), newHealth())
+	return root
+}

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+
+	"galley/cluster"
+	"galley/config"
+	"galley/proxy/admin"
+	"galley/proxy/mysql"
+)
+
+func newServe() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the proxy until SIGTERM; SIGHUP reloads the configuration",
+		Args:  cobra.NoArgs,
+	}
+	load := configFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, path, err := load()
+		if err != nil {
+			return err
+		}
+		log := newLogger(c.Log, os.Stderr)
+		warn(log, c)
+		reload := func() (*config.Config, error) {
+			next, _, err := load()
+			return next, err
+		}
+		g, err := newGalley(c, path, log, reload)
+		if err != nil {
+			return err
+		}
+		return g.run(cmd.Context())
+	}
+	return cmd
+}
+
+// galley is the running whole.
+type galley struct {
+	log      hclog.Logger
+	path     string
+	started  time.Time
+	reload   func() (*config.Config, error)
+	monitor  *cluster.Monitor
+	accounts *cluster.Accounts
+	vars     *cluster.Variables
+	mysql    *mysql.Server
+	admin    *admin.Server // Nil without an admin door.
+	listener net.Listener
+
+	mu       sync.Mutex
+	conf     *config.Config
+	stopping bool
+}
+
+func newGalley(c *config.Config, path string, log hclog.Logger, reload func() (*config.Config, error)) (*galley, error) {
+	g := &galley{log: log, path: path, started: time.Now(), reload: reload, conf: c}
+	registry := prometheus.NewRegistry()
+	for _, col := range []prometheus.Collector{collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newInfo()} {
+		if err := registry.Register(col); err != nil {
+			return nil, fmt.Errorf("registering metrics: %w", err)
+		}
+	}
+	var err error
+	if g.monitor, err = cluster.New(cluster.Options{Settings: cluster.SettingsOf(c.Cluster), Logger: log.Named("cluster"), Registerer: registry}); err != nil {
+		return nil, err
+	}
+	if g.accounts, err = cluster.NewAccounts(cluster.AccountsOptions{Monitor: g.monitor, Configured: cluster.AccountsOf(c.MySQL.Users), Logger: log.Named("accounts")}); err != nil {
+		return nil, err
+	}
+	if g.vars, err = cluster.NewVariables(g.monitor, log.Named("cluster")); err != nil {
+		return nil, err
+	}
+	if g.mysql, err = mysql.New(mysql.Options{
+		Config: c.MySQL, Cluster: g.monitor, Accounts: g.accounts, Variables: g.vars, Logger: log.Named("mysql"), Registerer: registry,
+	}); err != nil {
+		return nil, err
+	}
+	if c.Admin.Listen == "" && c.Admin.Socket == "" {
+		return g, nil
+	}
+	g.admin, err = admin.New(admin.Options{
+		Listen: c.Admin.Listen, Token: c.Admin.Token.Reveal(), Socket: c.Admin.Socket, AllowedHosts: c.Admin.AllowedHosts,
+		Logger: log.Named("admin"), Gatherer: registry, Source: g,
+	})
+	return g, err
+}
+
+// newInfo is the metric that carries the version.
+func newInfo() prometheus.Collector {
+	info := prometheus.NewGauge(prometheus.GaugeOpts{Name: "galley_build_info", Help: "1, with the version as a label.", ConstLabels: prometheus.Labels{"version": version()}})
+	info.Set(1)
+	return info
+}
+
+// listen opens galley's doors.
+func (g *galley) listen() error {
+	var err error
+	if g.listener, err = net.Listen("tcp", g.conf.MySQL.Listen); err != nil {
+		return fmt.Errorf("mysql.listen: %w", err)
+	}
+	if g.admin == nil {
+		return nil
+	}
+	if err := g.admin.Listen(); err != nil {
+		_ = g.listener.Close()
+		return fmt.Errorf("admin: %w", err)
+	}
+	return nil
+}
+
+// run serves until ctx ends, then drains: clients first, then what they need. A second signal cuts at once.
+func (g *galley) run(ctx context.Context) error {
+	if err := g.listen(); err != nil {
+		return err
+	}
+	cut, cutNow := context.WithCancel(context.WithoutCancel(ctx))
+	defer cutNow()
+	back, stopBack := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBack()
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	var wg sync.WaitGroup
+	failed := make(chan error, 8)
+	start := func(what string, run func(context.Context) error) {
+		wg.Go(func() {
+			if err := run(back); err != nil && !errors.Is(err, context.Canceled) {
+				failed <- fmt.Errorf("%s: %w", what, err)
+			}
+		})
+	}
+	start("cluster", g.monitor.Run)
+	start("accounts", g.accounts.Run)
+	start("variables", g.vars.Run)
+	if g.admin != nil {
+		start("admin", g.admin.Run)
+	}
+	start("signals", func(ctx context.Context) error { return g.signals(ctx, signals) })
+	front, stopFront := context.WithCancel(ctx)
+	defer stopFront()
+	served := make(chan error, 1)
+	go func() { served <- g.mysql.Serve(front, cut, g.listener) }()
+	g.log.Info("galley serves", "version", version(), "mysql", g.listener.Addr(), "admin", g.adminAddr(), "nodes", len(g.conf.Cluster.Nodes))
+	err := g.wait(ctx, failed, served, stopFront, cutNow)
+	stopBack()
+	wg.Wait()
+	g.log.Info("galley has stopped")
+	return err
+}
+
+// wait waits for the end: a signal, or a part that failed. After the first signal the MySQL door drains; another one cuts it short.
+func (g *galley) wait(ctx context.Context, failed, served chan error, stopFront, cutNow func()) error {
+	select {
+	case err := <-served:
+		return err
+	case err := <-failed:
+		g.log.Error("a part of galley has failed", "error", err)
+		stopFront()
+		return errors.Join(err, <-served)
+	case <-ctx.Done():
+	}
+	g.mu.Lock()
+	g.stopping = true
+	g.mu.Unlock()
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(again)
+	g.log.Info("stopping: waiting for statements and transactions to end", "grace", g.config().MySQL.Grace)
+	stopFront()
+	select {
+	case err := <-served:
+		return err
+	case <-again:
+		g.log.Warn("a second signal: cutting all sessions")
+		cutNow()
+		return <-served
+	}
+}
+
+func (g *galley) config() *config.Config {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.conf
+}
+
+func (g *galley) adminAddr() string {
+	if g.admin == nil {
+		return ""
+	}
+	return g.admin.Addr()
+}
+
+// signals reloads the configuration at each SIGHUP.
+func (g *galley) signals(ctx context.Context, signals <-chan os.Signal) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-signals:
+			g.reconfigure()
+		}
+	}
+}
+
+// reconfigure reads the configuration again and applies it as one. A bad one changes nothing.
+func (g *galley) reconfigure() {
+	next, err := g.reload()
+	if err != nil {
+		g.log.Error("the configuration was not reloaded: nothing is changed", "error", err)
+		return
+	}
+	old := g.config()
+	changes := config.Diff(old, next)
+	if err := g.monitor.SetSettings(cluster.SettingsOf(next.Cluster)); err != nil {
+		g.log.Error("the configuration was not reloaded: nothing is changed", "error", err)
+		return
+	}
+	g.accounts.SetConfigured(cluster.AccountsOf(next.MySQL.Users))
+	g.mysql.SetConfig(next.MySQL)
+	g.log.SetLevel(hclog.LevelFromString(next.Log.Level))
+	g.mu.Lock()
+	g.conf = next
+	g.mu.Unlock()
+	warn(g.log, next)
+	g.log.Info("the configuration was reloaded", "changes", len(changes))
+	for _, c := range changes {
+		note := "applied"
+		if c.NeedsRestart {
+			note = "needs a restart"
+		}
+		g.log.Info("changed", "setting", c.Path, "from", c.Old, "to", c.New, "effect", note)
+	}
+}

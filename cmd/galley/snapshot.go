@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"galley/cluster"
+	"galley/proxy/admin"
+)
+
+// shownSessions bounds the sessions on the status page.
+const shownSessions = 200
+
+// Snapshot implements admin.Source: the whole of galley at one moment.
+func (g *galley) Snapshot() admin.Snapshot {
+	now := time.Now()
+	view := g.monitor.View()
+	c := g.config()
+	s := admin.Snapshot{
+		At: now, Version: version(), StartedAt: g.started, ConfigPath: g.path, Instance: fmt.Sprint(c.MySQL.InstanceID),
+		Cluster: g.clusterPart(view), MySQL: g.mysqlPart(), Problems: g.problems(view),
+	}
+	s.Ready, s.NotReady = g.ready(view)
+	for i := range view.Nodes {
+		s.Nodes = append(s.Nodes, g.nodeRow(now, &view.Nodes[i]))
+	}
+	return s
+}
+
+// ready says whether clients are served: there is a node for each role, and galley is not stopping.
+func (g *galley) ready(view *cluster.View) (ok bool, why string) {
+	g.mu.Lock()
+	stopping := g.stopping
+	g.mu.Unlock()
+	switch {
+	case stopping:
+		return false, "galley is stopping"
+	case view.Writer < 0:
+		return false, "no writer: " + view.WriterReason.String()
+	case len(view.Readers) == 0:
+		return false, "no node is good for reads"
+	case g.accounts.State().At.IsZero() && len(g.config().MySQL.Users) == 0:
+		return false, "no accounts have been imported yet"
+	}
+	return true, ""
+}
+
+func (g *galley) clusterPart(view *cluster.View) admin.Cluster {
+	c := admin.Cluster{StateUUID: view.StateUUID, ConfID: view.ConfID, Size: view.Size, Primary: view.ConfID >= 0}
+	if w := view.WriterNode(); w != nil {
+		c.Writer, c.Name = nodeID(w), w.Status.ClusterName
+	} else {
+		c.NoWriter = view.WriterReason.String()
+	}
+	for _, e := range g.monitor.Events() {
+		if e.Kind == cluster.EventWriterChanged {
+			c.WriterHistory = append(c.WriterHistory, admin.WriterChange{At: e.At, From: e.Was, To: e.Addr, Reason: e.From.String()})
+		}
+		c.Events = append(c.Events, admin.Event{At: e.At, Node: e.Addr, Text: eventText(&e), Reason: e.To.String()})
+	}
+	return c
+}
+
+func eventText(e *cluster.Event) string {
+	text := strings.ReplaceAll(e.Kind.String(), "_", " ")
+	switch e.Kind {
+	case cluster.EventNodeChanged:
+		text = fmt.Sprintf("%s, was %s", words(e.To), words(e.From))
+	case cluster.EventWriterChanged:
+		switch {
+		case e.Addr == "":
+			text = "no writer: " + words(e.From)
+		case e.Was == "":
+			text = "is the writer"
+		default:
+			text = fmt.Sprintf("is the writer; %s was left: %s", e.Was, words(e.From))
+		}
+	case cluster.EventNodeAdded, cluster.EventNodeRemoved, cluster.EventNodeEvicted, cluster.EventNodeRestarted, cluster.EventViewChanged, cluster.EventClusterChanged:
+	}
+	if e.Detail != "" {
+		text += " (" + e.Detail + ")"
+	}
+	return text
+}
+
+func words(r cluster.Reason) string { return strings.ReplaceAll(r.String(), "_", " ") }
+
+// nodeID is what the page calls a node by.
+func nodeID(n *cluster.Node) string { return n.Addr }
+
+func (g *galley) nodeRow(now time.Time, n *cluster.Node) admin.NodeRow {
+	conns, commands := g.mysql.NodeStats(n)
+	row := admin.NodeRow{
+		ID: nodeID(n), Name: n.Name, Addr: n.Addr, Role: role(n), State: n.Status.State.String(), Reason: n.Reason.String(), ReasonText: advice(n.Reason),
+		RecvQueue: int64(n.Status.RecvQueue), SendQueue: int64(n.Status.SendQueue), FCLimit: n.Status.FCLimit,
+		FlowControlPausedSecondsTotal: time.Duration(n.Status.PausedNS).Seconds(),
+		ThreadsRunning:                int64(n.Status.ThreadsRunning), ThreadsConnected: int64(n.Status.ThreadsConnected), MaxConnections: int64(n.Status.MaxConnections),
+		InFlight: n.Backend.InFlight(), BackendConns: int64(conns), Share: n.Share, Queries: commands, LastCommitted: n.Status.LastApplied,
+		Version: n.Status.Server.Version, Discovered: !n.Configured,
+	}
+	if row.Name == "" {
+		row.Name = n.Status.NodeName
+	}
+	if !n.LastSeen.IsZero() {
+		row.ProbeAge, row.ProbeDuration = now.Sub(n.LastSeen), n.LastSeen.Sub(n.Began)
+	}
+	if samples := g.monitor.History(n.Addr); len(samples) > 0 {
+		row.FlowControlPaused = samples[len(samples)-1].Paused
+	}
+	return row
+}
+
+func role(n *cluster.Node) string {
+	switch {
+	case n.Role == cluster.RoleWriter:
+		return admin.RoleWriter
+	case n.Role == cluster.RoleReader:
+		return admin.RoleReader
+	case n.ReadGrade != cluster.Never || n.WriteGrade != cluster.Never:
+		return admin.RoleIdle
+	}
+	return admin.RoleOut
+}
+
+func (g *galley) mysqlPart() admin.MySQL {
+	st := g.mysql.Stats()
+	m := admin.MySQL{
+		Listen: g.listener.Addr().String(), Sessions: st.Sessions, ActiveSessions: st.Active, MaxSessions: int64(g.config().MySQL.MaxConnections), Waiting: st.Waiting,
+		SessionsTotal: st.SessionsTotal, QueriesTotal: st.Statements, ReadsTotal: st.Reads, WritesTotal: st.Statements - st.Reads, ErrorsTotal: st.Errors,
+	}
+	for _, b := range st.Latency {
+		m.Latency = append(m.Latency, admin.Bucket{LE: b.Bound, Count: b.Count})
+	}
+	for _, r := range g.mysql.Sessions(shownSessions) {
+		row := admin.SessionRow{ID: uint64(r.ID), User: r.User, ClientAddr: r.Client, Schema: r.Schema, State: r.State, Node: r.Node, Age: r.Age}
+		if r.Pins != "" {
+			row.Pins = strings.Split(r.Pins, ",")
+		}
+		m.SessionRows = append(m.SessionRows, row)
+	}
+	return m
+}
+
+// problems are what the operator should see at once.
+func (g *galley) problems(view *cluster.View) []admin.Problem {
+	var all []admin.Problem
+	if err := g.accounts.State().Err; err != nil {
+		p := admin.Problem{Severity: admin.SeverityError, Text: "Accounts cannot be imported from the cluster: " + err.Error(), Do: "See the log of galley."}
+		if grant, ok := grantOf(err); ok {
+			p.Do = "Run on a node: " + grant
+		}
+		all = append(all, p)
+	}
+	for i := range view.Nodes {
+		n := &view.Nodes[i]
+		if n.Err != "" && n.Reason == cluster.AuthFailed {
+			all = append(all, admin.Problem{Severity: admin.SeverityError, Text: "Node " + n.Addr + " refuses the monitor user: " + n.Err, Do: advice(n.Reason)})
+		}
+	}
+	return all
+}

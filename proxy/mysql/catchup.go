@@ -1,0 +1,53 @@
+package mysql
+
+import "galley/proxy/mysql/wire"
+
+// catchUp sees to it that b has the session's state: schema, variables, galley's tracking. What is missing is put into b.out, to be sent in front of a repeatable command in
+// one write (n says how many answers come first), or is sent and confirmed at once before any other command: a failure must not let a write run in the wrong state.
+func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
+	schema := b.schema != s.state.schema && s.state.schema != ""
+	if b.synced == s.state.version && !schema && !b.retrack {
+		return 0, nil
+	}
+	b.out = b.out[:0]
+	if b.retrack {
+		b.out = wire.AppendCommand(b.out, wire.ComQuery, trackEverything)
+		b.retrack = false
+		n++
+	}
+	if b.synced != s.state.version {
+		var found bool
+		if s.scratch, found = s.state.appendReplay(s.scratch[:0], b.synced, s.srv.numeric); found {
+			b.out = wire.AppendCommand(b.out, wire.ComQuery, s.scratch)
+			n++
+		}
+		b.synced = s.state.version
+	}
+	if schema {
+		b.out = wire.AppendCommand(b.out, wire.ComInitDB, s.state.schema)
+		b.schema = s.state.schema
+		n++
+	}
+	if n == 0 || x.repeatable && x.cmd.Whole() {
+		return n, nil
+	}
+	if err := b.Write(b.out); err != nil {
+		return 0, &backendError{err}
+	}
+	for range n {
+		if err := b.swallow(wire.AnswerQuery); err != nil {
+			x.preambleFailed = isRefusal(err)
+			return 0, &backendError{err}
+		}
+	}
+	return 0, nil
+}
+
+// catchUpNow brings b up to date and waits for the confirmation.
+func (s *session) catchUpNow(b *backendConn, x *exchange) error {
+	was := x.repeatable
+	x.repeatable = false
+	_, err := s.catchUp(b, x)
+	x.repeatable = was
+	return err
+}

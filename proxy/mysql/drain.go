@@ -1,0 +1,77 @@
+package mysql
+
+import (
+	"context"
+	"time"
+
+	"galley/cluster"
+)
+
+// watch follows the cluster's views and cuts the backend conns of nodes that are lost for good: what is in flight there will not be answered any more.
+func (s *Server) watch(ctx context.Context) {
+	for {
+		changed := s.cluster.Changed()
+		s.cutLost(s.cluster.View())
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *Server) cutLost(view *cluster.View) {
+	for i := range view.Nodes {
+		node := &view.Nodes[i]
+		if !node.Evicted {
+			continue
+		}
+		if n := s.conns.of(node).cut(); n > 0 {
+			s.log.Warn("the cluster goes on without a node: its backend conns are cut", "node", node.Addr, "conns", n)
+		}
+	}
+}
+
+// drainTick is how often a drain looks whether all sessions have ended.
+const drainTick = 20 * time.Millisecond
+
+// drain ends the sessions: idle ones at once, the others when their statement and transaction have ended, all of them when the grace time is over or cut ends.
+func (s *Server) drain(cut context.Context, cancel context.CancelCauseFunc) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.wg.Wait()
+	}()
+	timer := time.NewTimer(s.config().Grace)
+	defer timer.Stop()
+	tick := time.NewTicker(drainTick)
+	defer tick.Stop()
+	for waiting := true; waiting; {
+		s.endIdle()
+		select {
+		case <-tick.C:
+		case <-done:
+			waiting = false
+		case <-timer.C:
+			waiting = false
+		case <-cut.Done():
+			waiting = false
+		}
+	}
+	if n := s.sessionCount(); n > 0 {
+		s.log.Warn("cutting the sessions that are left", "sessions", n)
+	}
+	cancel(errShuttingDown)
+	<-done
+}
+
+// endIdle has the sessions that wait for a command outside a transaction end. A command that arrives at the same time is still answered: the deadline only ends a wait.
+func (s *Server) endIdle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.sessions {
+		if !c.shown.busy.Load() && !c.shown.inTrans.Load() {
+			_ = c.client.NetConn().SetReadDeadline(time.Unix(1, 0))
+		}
+	}
+}

@@ -1,0 +1,350 @@
+package mysql
+
+import (
+	"errors"
+
+	"galley/proxy/mysql/wire"
+)
+
+// fileChunk is how much of a LOCAL INFILE packet is read at a time, in bytes.
+const fileChunk = 16 << 10
+
+// exchange is one command on its way to a node and its answer on its way back.
+type exchange struct {
+	cmd      *wire.Command
+	packet   []byte          // What is sent: the command's packet, or one rewritten from it.
+	kind     wire.AnswerKind // The shape of the answer.
+	silent   bool            // The command has no answer.
+	prepared *statement      // COM_STMT_PREPARE: what the answer's head is noted in.
+	stmt     *statement      // The prepared statement that the command is about.
+	conn     *backendConn    // The one conn on which it can run, for toConn.
+	longData bool            // COM_STMT_SEND_LONG_DATA.
+
+	repeatable bool // It may be run again elsewhere if it is cut off, and be piped behind what brings the conn up to date.
+	atomic     bool // One that the node refuses has not done anything.
+	explains   bool // Its text explains a state change that the server does not name.
+	pins       pins // What it pins if it succeeds.
+	unlocks    bool // It ends locks if it succeeds.
+
+	sent           bool // Something of the command has gone to the node.
+	forwarded      bool // Something of the answer has gone to the client.
+	failed         bool // The answer ended with an ERR packet.
+	preambleFailed bool // The conn could not be brought up to date.
+}
+
+// backendError is an error of a backend conn in the middle of an exchange.
+type backendError struct{ err error }
+
+func (e *backendError) Error() string { return e.err.Error() }
+func (e *backendError) Unwrap() error { return e.err }
+
+// refusedError is an ERR packet in place of an answer, not forwarded, that says that the command was not run.
+type refusedError struct{ *wire.ServerError }
+
+// unpreparedError is a node's refusal to prepare a statement that another node has prepared before. The conn is as good as it was.
+type unpreparedError struct{ *wire.ServerError }
+
+// run sends x's command on b and forwards the answer. It returns nil when the client has its answer, a *refusedError or a *backendError when b has failed it,
+// an *errSession when the session is over.
+func (s *session) run(b *backendConn, x *exchange) error {
+	if err := s.send(b, x); err != nil {
+		return err
+	}
+	if x.silent {
+		return nil
+	}
+	err := s.forward(b, x)
+	if err == nil {
+		b.Release()
+	}
+	return err
+}
+
+// send brings b up to date and sends the command: in one write with the command if it is a read, confirmed before it otherwise.
+func (s *session) send(b *backendConn, x *exchange) error {
+	if x.stmt != nil {
+		// Preparing runs in the session's state, so that comes first.
+		if err := s.catchUpNow(b, x); err != nil {
+			return err
+		}
+		if err := s.readyStatement(b, x); err != nil {
+			var refused *wire.ServerError
+			if errors.As(err, &refused) {
+				return &unpreparedError{refused}
+			}
+			return &backendError{err}
+		}
+	}
+	preambles, err := s.catchUp(b, x)
+	if err != nil {
+		return err
+	}
+	x.sent = true
+	if preambles > 0 {
+		b.out = append(b.out, x.packet...)
+		err = b.Write(b.out)
+	} else {
+		err = b.Write(x.packet)
+	}
+	if !x.cmd.Whole() {
+		werr, cerr := s.client.StreamRest(x.cmd, b.Write)
+		if cerr != nil {
+			return endSession(closeClientGone, cerr)
+		}
+		if err == nil {
+			err = werr
+		}
+	}
+	if err != nil {
+		return &backendError{err}
+	}
+	for range preambles {
+		if err := b.swallow(wire.AnswerQuery); err != nil {
+			// What was piped behind has been run in a state that is not the session's: its answer is dropped with the conn.
+			x.preambleFailed = isRefusal(err)
+			return &backendError{err}
+		}
+	}
+	return nil
+}
+
+// forward passes b's answer on to the client as it comes.
+func (s *session) forward(b *backendConn, x *exchange) error {
+	a := &s.answer
+	a.Start(x.kind, b.caps)
+	for !a.Done {
+		win := b.Window()
+		n, ev, err := a.Walk(win)
+		if err != nil {
+			return &backendError{err}
+		}
+		end := n
+		switch ev {
+		case wire.EventStatus:
+			end = s.noteStatus(b, x, win[:n])
+		case wire.EventHead:
+			s.notePrepared(b, x, win[a.LastStart+wire.HeaderLen:n])
+		case wire.EventError:
+			x.failed = true
+			if err := s.noteError(b, x, win[a.LastStart+wire.HeaderLen:n]); err != nil {
+				b.Discard(n)
+				return err
+			}
+		case wire.EventMore, wire.EventInFile, wire.EventDone:
+		}
+		if end > 0 {
+			x.forwarded = true
+			if err := s.client.Write(win[:end]); err != nil {
+				return endSession(closeClientGone, err)
+			}
+		}
+		b.Discard(n)
+		if err := s.goOn(b, ev); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// goOn gets what the walk needs next.
+func (s *session) goOn(b *backendConn, ev wire.Event) error {
+	switch ev {
+	case wire.EventInFile:
+		return s.relayFile(b)
+	case wire.EventMore:
+		if s.answer.Done {
+			return nil
+		}
+		if s.answer.InRows() && b.Full() {
+			b.Enlarge()
+		}
+		if err := b.Fill(); err != nil {
+			return &backendError{err}
+		}
+	case wire.EventStatus, wire.EventError, wire.EventDone, wire.EventHead:
+	}
+	return nil
+}
+
+// noteStatus takes what an OK or EOF packet at the end of win says of the session, takes out of it what the client did not ask for, and returns the new end of win.
+func (s *session) noteStatus(b *backendConn, x *exchange, win []byte) int {
+	start := s.answer.LastStart
+	p := win[start+wire.HeaderLen:]
+	s.status = s.answer.Status
+	if x.kind == wire.AnswerSingle && p[0] != 0 || len(p) < 7 {
+		// An EOF packet: it can only say that something changed.
+		if len(p) >= 5 && s.answer.Status&wire.StatusStateChanged != 0 {
+			if !x.explains {
+				s.state.pins |= pinUnknown
+			}
+			if !s.caps.Has(wire.ClientSessionTrack) {
+				p[4] &^= byte(wire.StatusStateChanged >> 8)
+			}
+		}
+		return len(win)
+	}
+	if len(p) == 7 {
+		return len(win) // Nothing but counts and flags.
+	}
+	ok, err := wire.ParseOK(p, true)
+	if err != nil {
+		return len(win)
+	}
+	s.noteTrackers(b, x, ok.State)
+	if s.caps.Has(wire.ClientSessionTrack) {
+		if len(ok.State) == 0 {
+			return len(win)
+		}
+		ok.State = s.filterTrackers(ok.State)
+	}
+	s.scratch = ok.Append(s.scratch[:0], p[0], s.caps.Has(wire.ClientSessionTrack))
+	if len(s.scratch) > len(p) {
+		return len(win) // Cannot be: what is taken out makes it shorter.
+	}
+	copy(p, s.scratch)
+	wire.PutHeader(win[start:], len(s.scratch), win[start+3])
+	return start + wire.HeaderLen + len(s.scratch)
+}
+
+// noteTrackers takes the session state that an OK packet reports. The conn that reports it has it.
+func (s *session) noteTrackers(b *backendConn, x *exchange, entries []byte) {
+	if len(entries) == 0 {
+		return
+	}
+	upToDate := b.synced == s.state.version
+	t := wire.NewTrackers(entries)
+	for {
+		e, ok := t.Next()
+		if !ok {
+			break
+		}
+		s.state.note(e, x.explains)
+		switch {
+		case e.Type == wire.TrackSchema:
+			b.schema = s.state.schema
+		case e.Type == wire.TrackVariable && isTracking(e.Name):
+			b.retrack = true
+		}
+	}
+	if t.Bad() {
+		s.state.pins |= pinUnknown
+	}
+	if upToDate {
+		b.synced = s.state.version
+	}
+}
+
+// isTracking says whether a variable is one of those by which galley is told everything.
+func isTracking(name []byte) bool {
+	const prefix = "session_track_"
+	return len(name) > len(prefix) && string(name[:len(prefix)]) == prefix
+}
+
+// filterTrackers keeps the entries that the client asked for.
+func (s *session) filterTrackers(entries []byte) []byte {
+	s.kept = s.kept[:0]
+	wish := &s.state.track
+	t := wire.NewTrackers(entries)
+	for {
+		e, ok := t.Next()
+		if !ok {
+			return s.kept
+		}
+		keep := false
+		switch e.Type {
+		case wire.TrackVariable:
+			keep = wish.wants(string(e.Name))
+		case wire.TrackSchema:
+			keep = wish.schema
+		case wire.TrackStateChange:
+			keep = wish.stateChange
+		case wire.TrackCharacteristics:
+			keep = wish.characteristic
+		case wire.TrackTransaction:
+			keep = wish.transaction
+		case wire.TrackGTIDs:
+			keep = true
+		}
+		if keep {
+			s.kept = append(s.kept, e.Raw...)
+		}
+	}
+}
+
+// notePrepared takes the node's statement id out of the answer to COM_STMT_PREPARE and puts the client's in its place.
+func (s *session) notePrepared(b *backendConn, x *exchange, p []byte) {
+	if x.prepared == nil {
+		return
+	}
+	id := uint32(p[1]) | uint32(p[2])<<8 | uint32(p[3])<<16 | uint32(p[4])<<24
+	x.prepared.params = int(p[7]) | int(p[8])<<8
+	b.addStatement(x.prepared.id, id)
+	own := x.prepared.id
+	p[1], p[2], p[3], p[4] = byte(own), byte(own>>8), byte(own>>16), byte(own>>24)
+}
+
+// noteError looks at an ERR packet. Where it proves that the command was not run, and nothing of the answer has gone to the client yet, it is returned and not forwarded.
+func (s *session) noteError(b *backendConn, x *exchange, p []byte) error {
+	s.srv.metrics.errors.Add(1)
+	if !maybeTrouble(p) {
+		return nil
+	}
+	refused := wire.ParseErr(p)
+	if !nodeTrouble(refused) {
+		return nil
+	}
+	s.srv.trouble(b.node)
+	if x.forwarded || s.trx != nil || !x.cmd.Whole() {
+		return nil
+	}
+	if x.atomic && neverRan(refused) || x.repeatable && refused.Code != codeLockWaitTimeout {
+		return &refusedError{refused}
+	}
+	return nil
+}
+
+// maybeTrouble is nodeTrouble without decoding the packet.
+func maybeTrouble(p []byte) bool {
+	if len(p) < 3 {
+		return false
+	}
+	switch uint16(p[1]) | uint16(p[2])<<8 {
+	case codeUnknownCommand, codeServerShutdown, codeConnectionKilled, codeOptionPrevents, codeLockWaitTimeout:
+		return true
+	}
+	return false
+}
+
+// relayFile passes the client's answer to a LOCAL INFILE request on to the node: packets up to an empty one (MY, "Protocol::LOCAL_INFILE_Data").
+func (s *session) relayFile(b *backendConn) error {
+	var werr error
+	write := func(p []byte) error {
+		if werr == nil {
+			werr = b.Write(p)
+		}
+		return werr
+	}
+	for {
+		cmd, err := s.client.ReadHead(fileChunk)
+		if err != nil {
+			return endSession(closeClientGone, err)
+		}
+		last := len(cmd.Body) == 0
+		_ = write(cmd.Packet) // The client sends to the end whatever happens; werr tells at last.
+		if !cmd.Whole() {
+			if _, cerr := s.client.StreamRest(&cmd, write); cerr != nil {
+				return endSession(closeClientGone, cerr)
+			}
+		}
+		if last {
+			break
+		}
+	}
+	if werr == nil {
+		werr = b.Fill()
+	}
+	if werr != nil {
+		return &backendError{werr}
+	}
+	return nil
+}

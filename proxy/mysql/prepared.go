@@ -1,0 +1,262 @@
+package mysql
+
+import (
+	"time"
+
+	"galley/proxy/mysql/classify"
+	"galley/proxy/mysql/wire"
+)
+
+// statementCommand runs the commands on prepared statements. The client's statement ids are galley's; each backend conn has its own, made when it first runs the statement.
+func (s *session) statementCommand(x *exchange) error {
+	if x.cmd.Body[0] == wire.ComStmtPrepare {
+		return s.prepare(x)
+	}
+	st := s.statement(x.cmd.Body)
+	switch x.cmd.Body[0] {
+	case wire.ComStmtClose:
+		s.closeStatement(st)
+		return nil
+	case wire.ComStmtSendLongData:
+		return s.longData(x, st)
+	}
+	if st == nil {
+		return s.unknownStatement(x.cmd)
+	}
+	switch x.cmd.Body[0] {
+	case wire.ComStmtFetch:
+		return s.fetch(x, st)
+	case wire.ComStmtReset:
+		return s.resetStatement(x, st)
+	default:
+		return s.executeStatement(x, st)
+	}
+}
+
+// statement finds the statement that a command names, or nil.
+func (s *session) statement(body []byte) *statement {
+	id, ok := statementID(body)
+	if !ok {
+		return nil
+	}
+	if id == lastPrepared {
+		id = s.prepared
+	}
+	return s.stmts[id]
+}
+
+func (s *session) unknownStatement(cmd *wire.Command) error {
+	name := map[byte]string{wire.ComStmtFetch: "mysqld_stmt_fetch", wire.ComStmtReset: "mysqld_stmt_reset"}[cmd.Body[0]]
+	if name == "" {
+		name = "mysqld_stmt_execute"
+	}
+	id, _ := statementID(cmd.Body)
+	if _, err := s.client.StreamRest(cmd, func([]byte) error { return nil }); err != nil {
+		return endSession(closeClientGone, err)
+	}
+	return s.writeError(wire.NewError(codeUnknownStatement, "Unknown prepared statement handler (%d) given to %s", id, name))
+}
+
+// prepare runs COM_STMT_PREPARE on the conn where the statement would run now.
+func (s *session) prepare(x *exchange) error {
+	if !x.cmd.Whole() {
+		if _, err := s.client.StreamRest(x.cmd, func([]byte) error { return nil }); err != nil {
+			return endSession(closeClientGone, err)
+		}
+		return s.writeError(wire.NewError(codePacketTooLarge, "galley: a statement to be prepared may have %d bytes at most (mysql.max_statement_buffer)", s.srv.config().MaxAllowedBuffer))
+	}
+	st := &statement{sql: append([]byte(nil), x.cmd.Body[1:]...)}
+	st.class = classify.Statement(st.sql, s.mode())
+	st.id = s.prepared + 1
+	if st.id == lastPrepared {
+		st.id = 1
+	}
+	t, _ := route(&st.class, s.situation())
+	if t == toNode {
+		t = toReader
+	}
+	x.kind, x.prepared, x.repeatable, x.explains, x.atomic = wire.AnswerPrepare, st, true, true, true
+	if err := s.execute(t, x); err != nil || x.failed || st.id == 0 {
+		return err
+	}
+	if s.last == nil || s.last.stmts[st.id] == nil {
+		return nil // The client was told of an error.
+	}
+	s.prepared = st.id
+	if s.stmts == nil {
+		s.stmts = map[uint32]*statement{}
+	}
+	s.stmts[st.id] = st
+	return nil
+}
+
+// executeStatement runs COM_STMT_EXECUTE and COM_STMT_BULK_EXECUTE.
+func (s *session) executeStatement(x *exchange, st *statement) error {
+	began := time.Now()
+	t, reason := route(&st.class, s.situation())
+	if t == toNode {
+		t = toReader
+	}
+	x.kind, x.stmt = wire.AnswerQuery, st
+	x.classed(&st.class)
+	if st.longOn != nil {
+		x.repeatable = false // The long data is there and nowhere else.
+	}
+	s.closeCursor(st)
+	err := s.execute(t, x)
+	if err == nil && s.last != nil && !x.failed && s.answer.Status&wire.StatusCursorExists != 0 {
+		st.openOn = s.last
+		s.last.cursors++
+	}
+	st.longOn = nil
+	s.srv.metrics.statement(reason, time.Since(began), t == toReader)
+	return err
+}
+
+// readyStatement sees to it that b has x's statement and gives the packet to be sent. The statement is prepared on b first where b does not know it.
+func (s *session) readyStatement(b *backendConn, x *exchange) error {
+	st := x.stmt
+	known := b.stmts[st.id]
+	if known == nil {
+		id, err := b.prepare(st.sql)
+		if err != nil {
+			return err
+		}
+		known = b.addStatement(st.id, id)
+	}
+	putID(x.cmd.Body, known.id)
+	x.packet = x.cmd.Packet
+	addTypes, ok := st.bind(x.cmd.Body, known)
+	if ok && addTypes && x.cmd.Whole() {
+		x.packet = st.appendWithTypes(nil, x.cmd.Body)
+	}
+	return nil
+}
+
+func putID(body []byte, id uint32) {
+	body[1], body[2], body[3], body[4] = byte(id), byte(id>>8), byte(id>>16), byte(id>>24)
+}
+
+// prepare prepares sql on b and drops the answer's definitions.
+func (b *backendConn) prepare(sql []byte) (id uint32, err error) {
+	b.out = wire.AppendCommand(b.out[:0], wire.ComStmtPrepare, sql)
+	if err := b.Write(b.out); err != nil {
+		return 0, err
+	}
+	var a wire.Answer
+	a.Start(wire.AnswerPrepare, b.caps)
+	for !a.Done {
+		win := b.Window()
+		n, ev, err := a.Walk(win)
+		if err != nil {
+			return 0, err
+		}
+		switch ev {
+		case wire.EventError:
+			refused := wire.ParseErr(win[a.LastStart+wire.HeaderLen : n])
+			b.Discard(n)
+			return 0, refused
+		case wire.EventHead:
+			p := win[a.LastStart+wire.HeaderLen:]
+			id = uint32(p[1]) | uint32(p[2])<<8 | uint32(p[3])<<16 | uint32(p[4])<<24
+		case wire.EventMore, wire.EventStatus, wire.EventInFile, wire.EventDone:
+		}
+		b.Discard(n)
+		if ev == wire.EventMore && !a.Done {
+			if err := b.Fill(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return id, nil
+}
+
+// longData passes COM_STMT_SEND_LONG_DATA on to where the statement will run next; it has no answer.
+func (s *session) longData(x *exchange, st *statement) error {
+	if st == nil {
+		_, err := s.client.StreamRest(x.cmd, func([]byte) error { return nil })
+		if err != nil {
+			return endSession(closeClientGone, err)
+		}
+		return nil
+	}
+	t, _ := route(&st.class, s.situation())
+	if t == toNode {
+		t = toReader
+	}
+	x.silent, x.stmt = true, st
+	x.longData = true
+	return s.execute(t, x)
+}
+
+// fetch runs COM_STMT_FETCH where the cursor is open.
+func (s *session) fetch(x *exchange, st *statement) error {
+	b := st.openOn
+	if b == nil || b != s.writer && b != s.reader {
+		if b != nil {
+			st.openOn = nil
+			return s.writeError(lostError(b.node.Addr))
+		}
+		if b = s.writer; b == nil {
+			b = s.reader
+		}
+		if b == nil || b.stmts[st.id] == nil {
+			return s.writeError(wire.NewError(1421, "The statement (%d) has no open cursor.", st.id))
+		}
+	}
+	x.kind, x.conn, x.stmt = wire.AnswerRows, b, st
+	err := s.execute(toConn, x)
+	if err == nil && s.answer.Status&wire.StatusLastRowSent != 0 {
+		s.closeCursor(st)
+	}
+	return err
+}
+
+// resetStatement runs COM_STMT_RESET: long data and the cursor are dropped wherever they are.
+func (s *session) resetStatement(x *exchange, st *statement) error {
+	s.closeCursor(st)
+	st.longOn = nil
+	for _, b := range []*backendConn{s.writer, s.reader} {
+		if b == nil || b.stmts[st.id] == nil || b.lost.Load() {
+			continue
+		}
+		putID(x.cmd.Body, b.stmts[st.id].id)
+		err := b.Write(x.cmd.Packet)
+		if err == nil {
+			err = b.swallow(wire.AnswerSingle)
+		}
+		if err != nil && !isRefusal(err) {
+			s.srv.lost(b, err)
+			if err := s.lostIdle(b); err != nil {
+				return err
+			}
+		}
+	}
+	return s.writeOK()
+}
+
+func (s *session) closeCursor(st *statement) {
+	if st.openOn != nil {
+		st.openOn.cursors--
+		st.openOn = nil
+	}
+}
+
+// closeStatement forgets st on both conns; COM_STMT_CLOSE has no answer.
+func (s *session) closeStatement(st *statement) {
+	if st == nil {
+		return
+	}
+	s.closeCursor(st)
+	delete(s.stmts, st.id)
+	for _, b := range []*backendConn{s.writer, s.reader} {
+		if b == nil || b.stmts[st.id] == nil || b.lost.Load() {
+			continue
+		}
+		id := b.stmts[st.id].id
+		delete(b.stmts, st.id)
+		if err := b.Write([]byte{5, 0, 0, 0, wire.ComStmtClose, byte(id), byte(id >> 8), byte(id >> 16), byte(id >> 24)}); err != nil {
+			b.lost.Store(true)
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package mysql
+
+import (
+	"errors"
+
+	"galley/proxy/mysql/wire"
+)
+
+// reset runs COM_RESET_CONNECTION: the session is as after its login, but for the schema, which stays (MariaDB: sql/sql_parse.cc, THD::change_user).
+func (s *session) reset() error {
+	schema := s.state.schema
+	for _, b := range []*backendConn{s.writer, s.reader} {
+		if b == nil {
+			continue
+		}
+		err := b.command(wire.ComResetConnection, "")
+		if err == nil {
+			err = b.command(wire.ComQuery, trackEverything)
+		}
+		if err != nil {
+			if !isRefusal(err) {
+				s.srv.lost(b, err)
+			}
+			s.drop(b)
+			continue
+		}
+		b.stmts, b.cursors, b.retrack = nil, 0, false
+	}
+	s.trx, s.last = nil, nil
+	s.begin(s.login, schema, s.srv.cluster.View())
+	for _, b := range []*backendConn{s.writer, s.reader} {
+		if b != nil {
+			b.synced = s.loginVersion
+		}
+	}
+	return s.writeOK()
+}
+
+// changeUser runs COM_CHANGE_USER: another login on the same connection.
+func (s *session) changeUser(cmd *wire.Command) error {
+	if !cmd.Whole() {
+		return s.badHandshake(errors.New("COM_CHANGE_USER too long"))
+	}
+	u, err := wire.ParseChangeUser(cmd.Body[1:], s.caps)
+	if err != nil {
+		return s.badHandshake(err)
+	}
+	next := s.login
+	next.user = u.User
+	if u.Charset != 0 && u.Charset < 256 {
+		next.charset = byte(u.Charset)
+	}
+	if u.Attrs != nil {
+		next.attrs = u.Attrs
+	}
+	if next.secret, err = s.authenticate(u.User, u.Plugin, u.Auth); err != nil {
+		return err
+	}
+	s.drop(s.writer)
+	s.drop(s.reader)
+	s.begin(next, u.Schema, s.srv.cluster.View())
+	if err := s.checkSchema(); err != nil {
+		return err
+	}
+	return s.writeOK()
+}
+
+// setOption runs COM_SET_OPTION, which turns multi-statements on or off for the connection: on every backend conn that is open, and with the next logins.
+func (s *session) setOption(cmd *wire.Command) error {
+	if len(cmd.Body) < 3 || cmd.Body[1] > 1 || cmd.Body[2] != 0 {
+		return s.writeError(wire.NewError(codeUnknownCommand, "Unknown command"))
+	}
+	if cmd.Body[1] == 0 {
+		s.login.caps |= wire.ClientMultiStatements
+	} else {
+		s.login.caps &^= wire.ClientMultiStatements
+	}
+	for _, b := range []*backendConn{s.writer, s.reader} {
+		if b == nil {
+			continue
+		}
+		err := b.Write(cmd.Packet)
+		if err == nil {
+			err = b.swallow(wire.AnswerSingle)
+		}
+		if err != nil && !isRefusal(err) {
+			s.srv.lost(b, err)
+			if err := s.lostIdle(b); err != nil {
+				return err
+			}
+		}
+	}
+	if s.caps.Has(wire.ClientDeprecateEOF) {
+		ok := wire.OK{Status: s.status}
+		s.scratch = ok.Append(s.scratch[:0], gomysqlEOF, s.caps.Has(wire.ClientSessionTrack))
+	} else {
+		s.scratch = wire.AppendEOF(s.scratch[:0], 0, s.status)
+	}
+	if err := s.client.WritePacket(s.scratch); err != nil {
+		return endSession(closeClientGone, err)
+	}
+	return nil
+}
+
+const gomysqlEOF = 0xfe

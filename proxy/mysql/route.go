@@ -1,0 +1,158 @@
+package mysql
+
+import (
+	"galley/proxy/mysql/classify"
+	"galley/proxy/mysql/wire"
+)
+
+// target says on which of a session's backend conns a command is to run.
+type target byte
+
+const (
+	toWriter      target = iota // The node that takes the writes.
+	toReader                    // Any node that is good for reads.
+	toTransaction               // Where the open transaction is.
+	toLast                      // Where the last command ran: the question is about that command.
+	toNode                      // The node that a hint names.
+	toConn                      // The one conn that the exchange names.
+)
+
+// routeReason is why a command goes where it goes: a closed list, the label of the metric.
+type routeReason byte
+
+// The reasons of routing.
+const (
+	routeRead routeReason = iota
+	routeReadOnlyTransaction
+	routeWrite
+	routeTransaction
+	routePinned
+	routeNoAutocommit
+	routeHint
+	routeDiagnostics
+	routeCommand // A command other than a statement.
+	routeReasons
+)
+
+// String gives the reason's word.
+func (r routeReason) String() string {
+	switch r {
+	case routeRead:
+		return "read"
+	case routeReadOnlyTransaction:
+		return "read_only_transaction"
+	case routeWrite:
+		return "write"
+	case routeTransaction:
+		return "transaction"
+	case routePinned:
+		return "pinned"
+	case routeNoAutocommit:
+		return "no_autocommit"
+	case routeHint:
+		return "hint"
+	case routeDiagnostics:
+		return "diagnostics"
+	case routeCommand, routeReasons:
+	}
+	return "command"
+}
+
+// situation is what a routing decision depends on besides the statement.
+type situation struct {
+	inTransaction   bool
+	status          uint16
+	pins            pins
+	readOnlyReaders bool // START TRANSACTION READ ONLY may go to a reader.
+}
+
+// route decides where a statement runs. What is not surely a read that may run on any node goes to the writer.
+func route(c *classify.Class, s situation) (target, routeReason) {
+	switch {
+	case s.inTransaction:
+		return toTransaction, routeTransaction
+	case s.pins != 0:
+		return toWriter, routePinned
+	case c.Kind == classify.Diagnostics:
+		return toLast, routeDiagnostics
+	case s.status&wire.StatusAutocommit == 0:
+		return toWriter, routeNoAutocommit
+	case c.Hint == classify.HintWriter:
+		return toWriter, routeHint
+	case c.Kind == classify.Read:
+		if c.Hint == classify.HintNode {
+			return toNode, routeHint
+		}
+		return toReader, routeRead
+	case c.Kind == classify.BeginReadOnly && s.readOnlyReaders && !c.Flags.Has(classify.MultiStatement):
+		return toReader, routeReadOnlyTransaction
+	case c.Kind == classify.ReadWriter && c.Hint == classify.HintReader && hintable(c.Flags):
+		return toReader, routeHint
+	case c.Kind == classify.Use:
+		return toLast, routeCommand
+	default:
+		return toWriter, routeWrite
+	}
+}
+
+// hintable says whether a read that is kept on the writer may go to a reader because a hint says so: it is so only where the one doubt is a function that is not known.
+func hintable(f classify.Flags) bool {
+	const harmless = classify.UnknownFunction | classify.NonDeterministic | classify.SystemVariable | classify.ServerLocal | classify.CalcFoundRows | classify.VersionComment
+	return f&^harmless == 0
+}
+
+// explainsStateChange says whether a statement's own text tells of all session state that it may change without the server naming it, and which pins it sets.
+func explainsStateChange(c *classify.Class) (explained bool, p pins) {
+	if c.Flags.Has(classify.UserLock) {
+		p |= pinUserLock
+	}
+	if c.Flags.Has(classify.Locks) && c.Kind != classify.LockTables {
+		p |= pinGlobalLock
+	}
+	if c.Flags.Has(classify.MultiStatement) && (c.Kind == classify.TempTable || c.Flags.Has(classify.TemporaryTable)) {
+		p |= pinTempTable
+	}
+	switch c.Kind {
+	case classify.TempTable:
+		return true, p | pinTempTable
+	case classify.Handler:
+		return true, p | pinHandler
+	case classify.XA:
+		return true, p | pinXA
+	case classify.Set, classify.Prepare, classify.Deallocate, classify.Use, classify.LockTables, classify.UnlockTables, classify.Begin, classify.BeginReadOnly,
+		classify.Commit, classify.Rollback, classify.Read, classify.Diagnostics:
+		return !c.Flags.Has(classify.MultiStatement), p
+	case classify.ReadWriter, classify.DML:
+		// A user variable is state of the writer's backend conn, where all statements that name one run.
+		return c.Flags.Has(classify.UserVariable|classify.AssignsUserVariable|classify.IntoVar) && !c.Flags.Has(classify.UnknownFunction|classify.MultiStatement), p
+	default:
+		return false, p
+	}
+}
+
+// repeatable says whether a statement may run a second time on another node after its first run was cut off with nothing of its answer forwarded: a surely pure read, and
+// what changes nothing but the conn that is gone.
+func repeatable(c *classify.Class) bool {
+	switch c.Kind {
+	case classify.Read:
+		return true
+	case classify.Begin, classify.BeginReadOnly, classify.Use, classify.Empty:
+		return !c.Flags.Has(classify.MultiStatement)
+	default:
+		return false
+	}
+}
+
+// atomicKind says whether a statement that the node refuses (read only, not prepared) has done nothing at all.
+func atomicKind(c *classify.Class) bool {
+	if c.Flags.Has(classify.MultiStatement) {
+		return false
+	}
+	switch c.Kind {
+	case classify.Read, classify.ReadWriter, classify.Begin, classify.BeginReadOnly, classify.Use, classify.Empty, classify.DML, classify.DDL, classify.Set, classify.Show,
+		classify.Diagnostics, classify.LoadDataLocal:
+		return !c.Flags.Has(classify.UnknownFunction)
+	default:
+		return false
+	}
+}

@@ -1,0 +1,261 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"galley/balancer"
+	"galley/cluster"
+	"galley/config"
+	"galley/proxy/mysql/wire"
+)
+
+// Cluster is what the door needs to know of the nodes (a *cluster.Monitor).
+type Cluster interface {
+	View() *cluster.View
+	Changed() <-chan struct{}
+	ProbeNow(addr string)
+}
+
+// Accounts is where the door finds who may log in (a *cluster.Accounts).
+type Accounts interface {
+	Snapshot() *cluster.AccountSet
+	Refresh(ctx context.Context) error
+}
+
+// Variables knows how the values of system variables are written (a *cluster.Variables).
+type Variables interface {
+	Find(name string) (cluster.Variable, bool)
+}
+
+// DialFunc opens a connection to a node.
+type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+// Options are what a Server is made of.
+type Options struct {
+	Config     config.MySQL
+	Cluster    Cluster
+	Accounts   Accounts
+	Variables  Variables
+	Logger     hclog.Logger
+	Registerer prometheus.Registerer
+	Dial       DialFunc // Nil for an ordinary dialer.
+}
+
+// Server is the MySQL door. Its methods may be called from any goroutine.
+type Server struct {
+	conf     atomic.Pointer[config.MySQL]
+	cluster  Cluster
+	accounts Accounts
+	vars     Variables
+	log      hclog.Logger
+	dial     DialFunc
+	buffers  *wire.Buffers
+	conns    connSets
+	schemas  schemaCache
+	metrics  metrics
+
+	mu       sync.Mutex
+	sessions map[uint32]*session
+	nextID   uint32
+	draining atomic.Bool
+	wg       sync.WaitGroup
+}
+
+// New makes a Server; it does not listen yet.
+func New(o Options) (*Server, error) {
+	s := &Server{
+		cluster: o.Cluster, accounts: o.Accounts, vars: o.Variables, log: o.Logger, dial: o.Dial, buffers: wire.NewBuffers(), sessions: map[uint32]*session{},
+		conns: connSets{sets: map[*balancer.Backend]*connSet{}}, schemas: schemaCache{until: map[schemaKey]time.Time{}},
+	}
+	if s.dial == nil {
+		s.dial = (&net.Dialer{}).DialContext
+	}
+	s.metrics.bounds = latencyBounds()
+	s.conf.Store(&o.Config)
+	if err := o.Registerer.Register(newCollector(s)); err != nil {
+		return nil, fmt.Errorf("registering the metrics of the MySQL door: %w", err)
+	}
+	return s, nil
+}
+
+// SetConfig applies another configuration to what comes from now on.
+func (s *Server) SetConfig(c config.MySQL) { s.conf.Store(&c) }
+
+func (s *Server) config() *config.MySQL { return s.conf.Load() }
+
+// Serve accepts clients on l until ctx ends; then it lets statements and transactions end within the grace time, or until cut ends, closes the rest and returns.
+func (s *Server) Serve(ctx, cut context.Context, l net.Listener) error {
+	base, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(errShuttingDown)
+	stop := context.AfterFunc(ctx, func() {
+		s.draining.Store(true)
+		_ = l.Close()
+	})
+	defer stop()
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		s.watch(base)
+	}()
+	err := s.accept(base, l)
+	if ctx.Err() == nil {
+		cancel(err)
+		<-watched
+		return fmt.Errorf("accepting clients on %s: %w", l.Addr(), err)
+	}
+	s.drain(cut, cancel)
+	<-watched
+	return nil
+}
+
+func (s *Server) accept(ctx context.Context, l net.Listener) error {
+	pause := time.Duration(0)
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			if s.draining.Load() || errors.Is(err, net.ErrClosed) {
+				return err
+			}
+			// Out of file descriptors, or a client that was gone before it was accepted: go on.
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			s.log.Warn("cannot accept a client", "error", err, "again_in", pause)
+			timer := time.NewTimer(pause)
+			select {
+			case <-timer.C:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		pause = 0
+		s.metrics.sessions.Add(1)
+		s.wg.Add(1)
+		go s.client(ctx, nc)
+	}
+}
+
+// client serves one client from its first byte to its last.
+func (s *Server) client(ctx context.Context, nc net.Conn) {
+	defer s.wg.Done()
+	c := &session{srv: s, client: wire.NewConn(nc, s.buffers)}
+	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	c.shown.since, c.shown.addr = time.Now(), nc.RemoteAddr().String()
+	defer c.cancel(nil)
+	stop := context.AfterFunc(c.ctx, func() { _ = nc.Close() })
+	defer stop()
+	if !s.register(c) {
+		_ = c.client.SetDeadline(time.Now().Add(time.Second))
+		_ = c.writeError(wire.NewError(codeTooManyConnections, "Too many connections"))
+		_ = nc.Close()
+		s.metrics.closed[closeTooManyConnections].Add(1)
+		return
+	}
+	defer s.unregister(c)
+	defer c.close()
+	err := c.handshake()
+	if err == nil {
+		err = c.serve()
+	}
+	reason := closeClientGone
+	var over *errSession
+	if errors.As(err, &over) {
+		reason = over.reason
+	}
+	s.metrics.closed[reason].Add(1)
+	s.log.Debug("session ended", "session", c.id, "user", c.userName(), "client", c.shown.addr, "reason", reason, "error", err)
+}
+
+// register gives the session its connection id, which no other has; it is refused where there are as many as there may be.
+func (s *Server) register(c *session) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if limit := s.config().MaxConnections; limit > 0 && len(s.sessions) >= limit {
+		return false
+	}
+	base := uint32(firstConnectionID) | uint32(s.config().InstanceID)<<instanceShift
+	for {
+		s.nextID = (s.nextID + 1) & (1<<instanceShift - 1)
+		if s.sessions[base|s.nextID] == nil {
+			break
+		}
+	}
+	c.id = base | s.nextID
+	s.sessions[c.id] = c
+	return true
+}
+
+func (s *Server) unregister(c *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, c.id)
+}
+
+func (s *Server) session(id uint64) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if id > 0xffffffff {
+		return nil
+	}
+	return s.sessions[uint32(id)]
+}
+
+func (s *Server) sessionCount() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sessions)
+}
+
+// Sessions gives at most limit sessions, the oldest first.
+func (s *Server) Sessions(limit int) []SessionRow {
+	s.mu.Lock()
+	all := make([]*session, 0, len(s.sessions))
+	for _, c := range s.sessions {
+		all = append(all, c)
+	}
+	s.mu.Unlock()
+	slices.SortFunc(all, func(a, b *session) int { return a.shown.since.Compare(b.shown.since) })
+	now := time.Now()
+	rows := make([]SessionRow, 0, min(limit, len(all)))
+	for _, c := range all[:min(limit, len(all))] {
+		rows = append(rows, c.row(now))
+	}
+	return rows
+}
+
+// version is the server version of the greeting.
+func (s *Server) version(f *cluster.ServerFacts) string {
+	if v := s.config().ServerVersion; v != "" {
+		return v
+	}
+	return f.Greeting
+}
+
+// numeric says whether a variable is set without quotes.
+func (s *Server) numeric(name, value string) bool {
+	if v, ok := s.vars.Find(name); ok {
+		return v.Kind == cluster.NumberVariable && looksNumeric(value)
+	}
+	return looksNumeric(value)
+}
+
+// accountsChanged makes what was remembered of users and schemas be asked anew.
+func (s *Server) accountsChanged() { s.schemas.clear() }
+
+// trouble has a node probed at once.
+func (s *Server) trouble(node *cluster.Node) { s.cluster.ProbeNow(node.Addr) }
+
+// lost notes that a backend conn broke.
+func (s *Server) lost(b *backendConn, err error) {
+	s.metrics.lostConns.Add(1)
+	s.log.Debug("backend conn lost", "node", b.node.Addr, "thread", b.threadID, "error", err)
+	s.trouble(b.node)
+}

@@ -1,0 +1,407 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"galley/cluster"
+	"galley/proxy/mysql/classify"
+	"galley/proxy/mysql/wire"
+)
+
+// session is one client. Its goroutine owns everything in it but what is atomic.
+type session struct {
+	srv    *Server
+	ctx    context.Context //nolint:containedctx // the life of the session, ended by shutdown or KILL
+	cancel context.CancelCauseFunc
+	id     uint32
+	client *wire.Conn
+	caps   wire.Capability
+	scr    [wire.ScrambleLen]byte
+
+	login        login // What a backend conn logs in with; its schema is the state's.
+	loginVersion uint64
+	state        state
+	status       uint16 // Of the last OK or EOF.
+	charsetMode  classify.Mode
+
+	writer, reader, last, trx *backendConn
+	readerView                *cluster.View // The view in which reader was found good.
+	hintNode                  string
+
+	stmts    map[uint32]*statement
+	prepared uint32 // The id given out last.
+
+	answer  wire.Answer
+	scratch []byte
+	kept    []byte
+
+	shown sessionShown
+}
+
+// sessionShown is what the status page reads of a session while it runs.
+type sessionShown struct {
+	since   time.Time
+	addr    string
+	user    atomic.Pointer[string]
+	schema  atomic.Pointer[string]
+	node    atomic.Pointer[cluster.Node] // Where the last command ran.
+	running atomic.Pointer[backendConn]  // Where one runs now.
+	writer  atomic.Pointer[backendConn]
+	reader  atomic.Pointer[backendConn]
+	pins    atomic.Uint32
+	inTrans atomic.Bool
+	waiting atomic.Bool
+	busy    atomic.Bool
+}
+
+// serve runs the session until it ends and says why it did.
+func (s *session) serve() error {
+	for {
+		s.client.Release()
+		cmd, err := s.client.ReadCommand(int(s.srv.config().MaxAllowedBuffer))
+		if err != nil {
+			return s.readEnd(err)
+		}
+		s.shown.busy.Store(true)
+		err = s.command(&cmd)
+		s.shown.busy.Store(false)
+		if err != nil {
+			return err
+		}
+		if s.srv.draining.Load() && s.trx == nil {
+			return endSession(closeShutdown, nil)
+		}
+	}
+}
+
+// readEnd says what it means that no command could be read.
+func (s *session) readEnd(err error) error {
+	switch {
+	case s.ctx.Err() != nil || s.srv.draining.Load():
+		return endSession(s.stopReason(), context.Cause(s.ctx))
+	case errors.Is(err, wire.ErrMalformed):
+		_ = s.writeError(wire.NewError(codeMalformed, "Malformed communication packet"))
+		return endSession(closeBadPacket, err)
+	default:
+		return endSession(closeClientGone, err)
+	}
+}
+
+func (s *session) stopReason() closeReason {
+	if errors.Is(context.Cause(s.ctx), errKilled) {
+		return closeKilled
+	}
+	return closeShutdown
+}
+
+// command runs one command. Its error ends the session.
+func (s *session) command(cmd *wire.Command) error {
+	x := exchange{cmd: cmd, packet: cmd.Packet}
+	switch cmd.Body[0] {
+	case wire.ComQuery:
+		return s.query(&x)
+	case wire.ComQuit:
+		return endSession(closeQuit, nil)
+	case wire.ComPing:
+		return s.writeOK()
+	case wire.ComInitDB:
+		x.kind, x.repeatable, x.explains = wire.AnswerSingle, true, true
+		return s.execute(s.homeTarget(toLast), &x)
+	case wire.ComFieldList:
+		x.kind, x.repeatable = wire.AnswerRows, true
+		return s.execute(s.homeTarget(toReader), &x)
+	case wire.ComProcessInfo:
+		x.kind = wire.AnswerQuery
+		return s.execute(s.homeTarget(toWriter), &x)
+	case wire.ComStatistics, wire.ComDebug, wire.ComRefresh:
+		x.kind = wire.AnswerSingle
+		return s.execute(s.homeTarget(toWriter), &x)
+	case wire.ComStmtPrepare, wire.ComStmtExecute, wire.ComStmtBulkExecute, wire.ComStmtSendLongData, wire.ComStmtClose, wire.ComStmtReset, wire.ComStmtFetch:
+		return s.statementCommand(&x)
+	case wire.ComSetOption:
+		return s.setOption(cmd)
+	case wire.ComResetConnection:
+		return s.reset()
+	case wire.ComChangeUser:
+		return s.changeUser(cmd)
+	case wire.ComProcessKill:
+		return s.processKill(cmd)
+	default:
+		return s.refuse(cmd)
+	}
+}
+
+// refuse answers a command that galley does not relay.
+func (s *session) refuse(cmd *wire.Command) error {
+	if !cmd.Whole() {
+		if _, err := s.client.StreamRest(cmd, func([]byte) error { return nil }); err != nil {
+			return endSession(closeClientGone, err)
+		}
+	}
+	switch cmd.Body[0] {
+	case wire.ComBinlogDump, wire.ComBinlogDumpGTID, wire.ComRegisterSlave, wire.ComTableDump:
+		return s.writeError(wire.NewError(codeNotSupported, "galley does not relay replication streams: connect the replica to a node of the cluster"))
+	case wire.ComShutdown:
+		return s.writeError(wire.NewError(codeNotSupported, "galley does not shut nodes down: connect to the node itself"))
+	}
+	return s.writeError(wire.NewError(codeUnknownCommand, "Unknown command"))
+}
+
+// homeTarget is where a command other than a statement runs: where it likes best, unless the session's state holds it.
+func (s *session) homeTarget(t target) target {
+	switch {
+	case s.trx != nil:
+		return toTransaction
+	case s.state.pins != 0 || t == toReader && s.status&wire.StatusAutocommit == 0:
+		return toWriter
+	}
+	return t
+}
+
+func (s *session) situation() situation {
+	return situation{inTransaction: s.trx != nil, status: s.status, pins: s.state.pins, readOnlyReaders: s.srv.config().ReadOnlyTransactionsOnReaders}
+}
+
+func (s *session) mode() classify.Mode { return s.state.mode(s.status, s.charsetMode) }
+
+// query runs COM_QUERY.
+func (s *session) query(x *exchange) error {
+	began := time.Now()
+	class := classify.Class{Kind: classify.Other}
+	if x.cmd.Whole() {
+		class = classify.Statement(x.cmd.Body[1:], s.mode())
+	}
+	if class.Kind == classify.Kill && class.KillID >= firstConnectionID {
+		return s.kill(&class)
+	}
+	t, reason := route(&class, s.situation())
+	if t == toNode {
+		s.hintNode = string(x.cmd.Body[1+class.HintStart : 1+class.HintEnd])
+	}
+	x.kind = wire.AnswerQuery
+	x.classed(&class)
+	err := s.execute(t, x)
+	s.srv.metrics.statement(reason, time.Since(began), t == toReader)
+	return err
+}
+
+// classed takes from a statement's class what matters for its run.
+func (x *exchange) classed(c *classify.Class) {
+	x.repeatable = repeatable(c)
+	x.atomic = atomicKind(c)
+	x.explains, x.pins = explainsStateChange(c)
+	x.unlocks = c.Kind == classify.UnlockTables
+}
+
+// attempts bounds how often a command is tried on further nodes after it was cut off.
+const attempts = 5
+
+// execute runs x's command on the conn for t, on another one if it surely did not run there or may run again, and sees to it that the client has an answer.
+// Its error ends the session.
+func (s *session) execute(t target, x *exchange) error {
+	var w wait
+	for try := 1; ; try++ {
+		b, err := s.connFor(t, x, &w)
+		if err != nil {
+			return s.giveUp(x, err)
+		}
+		if !x.repeatable && time.Since(b.usedAt) > idleCheckAfter && b.Idle() != nil {
+			b.lost.Store(true)
+			if err := s.lostIdle(b); err != nil {
+				return err
+			}
+			continue
+		}
+		held := s.trx != nil || s.state.pins != 0
+		b.node.Backend.Begin()
+		b.set.commands.Add(1)
+		s.shown.running.Store(b)
+		err = s.run(b, x)
+		s.shown.running.Store(nil)
+		b.node.Backend.End()
+		if err == nil {
+			s.ran(b, x)
+			return nil
+		}
+		var unprepared *unpreparedError
+		if errors.As(err, &unprepared) {
+			if t == toReader && b == s.reader {
+				t = toWriter // A reader may not have seen the table yet.
+				continue
+			}
+			return s.giveUp(x, unprepared.ServerError)
+		}
+		again, err := s.failed(b, x, err, held || try >= attempts, &w)
+		if !again {
+			return err
+		}
+		s.srv.metrics.retries.Add(1)
+		if t == toReader && x.preambleFailed {
+			t = toWriter // What the session has set can only be had where it was set.
+		}
+	}
+}
+
+// connFor is conn, but for an exchange that can only run on one conn.
+func (s *session) connFor(t target, x *exchange, w *wait) (*backendConn, error) {
+	if x.stmt != nil && x.stmt.longOn != nil {
+		if b := x.stmt.longOn; b == s.writer || b == s.reader {
+			return b, nil
+		}
+	}
+	if t == toConn {
+		return x.conn, nil
+	}
+	return s.conn(t, w)
+}
+
+// idleCheckAfter is how long a conn may have been unused before a look at its socket is worth a system call: a node that died in between is then seen before a
+// statement that must not run twice is sent to it.
+const idleCheckAfter = time.Millisecond
+
+// lostIdle drops a conn that the node has closed while it was idle. If the session had state on it, the session is over.
+func (s *session) lostIdle(b *backendConn) error {
+	if s.trx == b || s.state.pins != 0 && b == s.writer {
+		_ = s.writeError(lostError(b.node.Addr))
+		s.drop(b)
+		return endSession(closeNodeLost, errLostState)
+	}
+	s.drop(b)
+	return nil
+}
+
+// ran notes the end of a command that has its answer.
+func (s *session) ran(b *backendConn, x *exchange) {
+	b.usedAt = time.Now()
+	if x.longData {
+		x.stmt.longOn = b
+	}
+	if x.silent {
+		return
+	}
+	s.last = b
+	if !x.failed {
+		if s.status&wire.StatusInTrans != 0 {
+			s.trx = b
+		} else {
+			s.trx = nil
+		}
+		s.state.pins |= x.pins
+		if x.unlocks {
+			s.state.pins &^= pinGlobalLock | pinLockedTables
+		}
+	}
+	s.show(b)
+}
+
+// failed sees to a command that b has failed: again says that it is to be tried once more. held says that it must not be.
+func (s *session) failed(b *backendConn, x *exchange, err error, held bool, w *wait) (again bool, end error) {
+	var over *errSession
+	if errors.As(err, &over) {
+		s.drop(b)
+		return false, err
+	}
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		if held || !s.pause(w) {
+			return false, s.writeError(refused.ServerError)
+		}
+		s.drop(b)
+		return true, nil
+	}
+	neverSent := !x.sent || b.NeverSent(err)
+	addr := b.node.Addr
+	hadState := s.trx != nil && s.trx == b || s.state.pins != 0 && b == s.writer
+	s.srv.lost(b, err)
+	s.drop(b)
+	switch {
+	case x.forwarded && !s.answer.Boundary():
+		return false, endSession(closeNodeLost, err)
+	case !x.forwarded && !hadState && !held && x.cmd.Whole() && (neverSent || x.repeatable):
+		return true, nil
+	case x.silent:
+		return false, nil
+	}
+	if x.forwarded {
+		s.client.Seq = s.answer.Seq + 1
+	}
+	reply := lostError(addr)
+	if x.preambleFailed {
+		reply = clientError(err, "the session's state could not be set on another node")
+	}
+	if werr := s.writeError(reply); werr != nil || !hadState {
+		return false, werr
+	}
+	return false, endSession(closeNodeLost, errLostState)
+}
+
+// giveUp tells the client that no conn could be had.
+func (s *session) giveUp(x *exchange, err error) error {
+	var refused *wire.ServerError
+	if !errors.As(err, &refused) {
+		return err
+	}
+	if !x.cmd.Whole() {
+		if _, cerr := s.client.StreamRest(x.cmd, func([]byte) error { return nil }); cerr != nil {
+			return endSession(closeClientGone, cerr)
+		}
+	}
+	if x.silent {
+		return nil
+	}
+	s.srv.metrics.errors.Add(1)
+	return s.writeError(refused)
+}
+
+// pause waits for another view, a little while, and says whether there is time left to try again.
+func (s *session) pause(w *wait) bool {
+	now := time.Now()
+	if w.began.IsZero() {
+		w.began, w.until = now, now.Add(s.srv.config().WaitForNode)
+	}
+	left := min(w.until.Sub(now), probePause)
+	if left <= 0 {
+		return false
+	}
+	timer := time.NewTimer(left)
+	defer timer.Stop()
+	select {
+	case <-s.srv.cluster.Changed():
+	case <-timer.C:
+	case <-s.ctx.Done():
+		return false
+	}
+	return true
+}
+
+func (s *session) writeError(e *wire.ServerError) error {
+	if err := s.client.WritePacket(e.Append(nil)); err != nil {
+		return endSession(closeClientGone, err)
+	}
+	return nil
+}
+
+func (s *session) writeOK() error {
+	s.scratch = s.scratch[:0]
+	ok := wire.OK{Status: s.status &^ wire.StatusMoreResults}
+	if err := s.client.WritePacket(ok.Append(s.scratch, 0, s.caps.Has(wire.ClientSessionTrack))); err != nil {
+		return endSession(closeClientGone, err)
+	}
+	return nil
+}
+
+// close gives back all that the session holds.
+func (s *session) close() {
+	for _, b := range []*backendConn{s.writer, s.reader} {
+		if b != nil {
+			_ = b.Write([]byte{1, 0, 0, 0, wire.ComQuit})
+			s.drop(b)
+		}
+	}
+	s.client.Discard(len(s.client.Window()))
+	s.client.Release()
+	_ = s.client.Close()
+}

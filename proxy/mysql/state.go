@@ -1,0 +1,322 @@
+package mysql
+
+import (
+	"strings"
+
+	"galley/proxy/mysql/classify"
+	"galley/proxy/mysql/wire"
+)
+
+// state is what a session has set, as the server reported it, so that it can be set again on another backend conn. It is owned by the session.
+//
+// Each change gets a version; a backend conn remembers the version that it has, and what is newer is replayed on it before it runs anything.
+type state struct {
+	version uint64
+	schema  string
+	vars    []variable
+	pins    pins
+
+	// The client's own settings of session tracking; galley always tracks everything.
+	track trackWish
+}
+
+type variable struct {
+	name, value string
+	version     uint64
+}
+
+// pins are the reasons why the session's statements must all run on its backend conn to the writer: state that cannot be set again elsewhere.
+type pins uint16
+
+// The pins. In this list's order the first that is set is shown as the reason.
+const (
+	pinTempTable    pins = 1 << iota // A temporary table exists, or may.
+	pinLockedTables                  // LOCK TABLES.
+	pinUserLock                      // GET_LOCK.
+	pinHandler                       // HANDLER … OPEN.
+	pinTransaction                   // SET TRANSACTION for the next transaction.
+	pinVariable                      // A variable that cannot be replayed: timestamp, insert_id, rand_seed…
+	pinUnknown                       // The server said that something changed, and not what.
+	pinXA                            // An XA transaction.
+	pinGlobalLock                    // FLUSH TABLES WITH READ LOCK, BACKUP STAGE.
+	pinCount        = iota
+)
+
+// pinNames are the reasons as metrics, logs and the page show them.
+func pinNames() [pinCount]string {
+	return [pinCount]string{"temporary_table", "locked_tables", "user_lock", "handler", "transaction_characteristics", "variable", "unknown_state", "xa", "global_lock"}
+}
+
+// String gives the names of all pins that are set.
+func (p pins) String() string {
+	var names []string
+	for i, name := range pinNames() {
+		if p&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+// trackWish is what the client wants to be told in OK packets. The server's defaults are those of a new session (MariaDB KB, "session_track_system_variables").
+type trackWish struct {
+	variables      string // Comma-separated, lower case; "*" for all.
+	schema         bool
+	stateChange    bool
+	characteristic bool
+	transaction    bool
+}
+
+const defaultTrackedVariables = "autocommit,character_set_client,character_set_connection,character_set_results,time_zone"
+
+func newState(schema string) state {
+	return state{schema: schema, version: 1, track: trackWish{variables: defaultTrackedVariables, schema: true}}
+}
+
+// wants says whether the client asked to be told of a change of the variable.
+func (t *trackWish) wants(name string) bool {
+	if t.variables == "*" {
+		return true
+	}
+	rest := t.variables
+	for rest != "" {
+		var one string
+		one, rest, _ = strings.Cut(rest, ",")
+		if strings.TrimSpace(one) == name {
+			return true
+		}
+	}
+	return false
+}
+
+// note takes one entry of the session state in an OK packet and says whether it changed what is known. explained says that the statement's text tells why the server
+// reports a state change that it does not name.
+func (s *state) note(e wire.Tracker, explained bool) {
+	switch e.Type {
+	case wire.TrackVariable:
+		s.noteVariable(e.Name, e.Value)
+	case wire.TrackSchema:
+		if s.schema != string(e.Value) {
+			s.schema = string(e.Value)
+		}
+	case wire.TrackStateChange:
+		if !explained {
+			s.pins |= pinUnknown
+		}
+	case wire.TrackTransaction:
+		if wire.LockedTables(e.Value) {
+			s.pins |= pinLockedTables
+		} else {
+			s.pins &^= pinLockedTables
+		}
+	case wire.TrackCharacteristics:
+		if len(e.Value) > 0 && !isTransactionStart(e.Value) {
+			s.pins |= pinTransaction
+		} else {
+			s.pins &^= pinTransaction
+		}
+	case wire.TrackGTIDs:
+	}
+}
+
+// isTransactionStart says whether the tracked characteristics are those of a transaction under way, which the status flags tell of anyway.
+func isTransactionStart(characteristics []byte) bool {
+	return strings.Contains(string(characteristics), "START TRANSACTION") || strings.HasPrefix(string(characteristics), "XA ")
+}
+
+func (s *state) noteVariable(name, value []byte) {
+	if s.noteTracking(string(name), string(value)) {
+		return
+	}
+	switch variableReplay(string(name)) {
+	case replayNever:
+		return
+	case replayPins:
+		s.pins |= pinVariable
+		return
+	case replaySet:
+	}
+	s.set(string(name), string(value))
+}
+
+func (s *state) set(name, value string) {
+	for i := range s.vars {
+		if v := &s.vars[i]; v.name == name {
+			if v.value != value {
+				s.version++
+				v.value, v.version = value, s.version
+			}
+			return
+		}
+	}
+	s.version++
+	s.vars = append(s.vars, variable{name: name, value: value, version: s.version})
+}
+
+// noteTracking takes a change of the tracking variables themselves, which are the client's wish and not the node's setting.
+func (s *state) noteTracking(name, value string) bool {
+	t := &s.track
+	switch name {
+	case "session_track_system_variables":
+		t.variables = strings.ToLower(value)
+	case "session_track_schema":
+		t.schema = value == "ON"
+	case "session_track_state_change":
+		t.stateChange = value == "ON"
+	case "session_track_transaction_info":
+		t.characteristic = value == "CHARACTERISTICS"
+		t.transaction = value == "CHARACTERISTICS" || value == "STATE"
+	default:
+		return false
+	}
+	return true
+}
+
+// value gives a tracked variable's value, or "".
+func (s *state) value(name string) string {
+	for i := range s.vars {
+		if s.vars[i].name == name {
+			return s.vars[i].value
+		}
+	}
+	return ""
+}
+
+type replay byte
+
+const (
+	replaySet   replay = iota // Set again by SET SESSION name=value.
+	replayPins                // Depends on the moment or the conn: the session stays where it was set.
+	replayNever               // Not a setting: it must not be set again.
+)
+
+// variableReplay says what to do with a variable that the server reports as changed.
+func variableReplay(name string) replay {
+	switch name {
+	case "timestamp", "insert_id", "rand_seed1", "rand_seed2", "pseudo_thread_id", "pseudo_slave_mode", "skip_replication", "gtid_seq_no",
+		"gtid_domain_id", "server_id", "sql_log_bin", "wsrep_on", "debug_dbug", "debug_sync", "sql_select_limit_pin":
+		return replayPins
+	case "last_insert_id", "identity", "error_count", "warning_count", "last_gtid", "proxy_user", "external_user", "proxy_protocol_networks",
+		"rand_seed", "in_transaction", "in_predicate_conversion_threshold_used":
+		return replayNever
+	}
+	return replaySet
+}
+
+// appendReplay appends to b the statement that sets every variable changed since version on another conn, and says whether there is any.
+// numeric says whether a variable takes a number, unquoted.
+func (s *state) appendReplay(b []byte, since uint64, numeric func(name, value string) bool) ([]byte, bool) {
+	found := false
+	for i := range s.vars {
+		v := &s.vars[i]
+		if v.version <= since {
+			continue
+		}
+		if found {
+			b = append(b, ", "...)
+		} else {
+			b = append(b, "SET SESSION "...)
+		}
+		found = true
+		b = append(b, v.name...)
+		b = append(b, '=')
+		b = appendValue(b, v, numeric)
+	}
+	return b, found
+}
+
+func appendValue(b []byte, v *variable, numeric func(name, value string) bool) []byte {
+	switch {
+	case v.value == "" && nullable(v.name):
+		return append(b, "NULL"...)
+	case numeric(v.name, v.value):
+		return append(b, v.value...)
+	default:
+		// Single quotes doubled and no backslash: the same in every sql_mode. A backslash would depend on NO_BACKSLASH_ESCAPES, so its values go as hex.
+		if strings.ContainsAny(v.value, "\\'") {
+			const digits = "0123456789abcdef"
+			b = append(b, "x'"...)
+			for i := range len(v.value) {
+				b = append(b, digits[v.value[i]>>4], digits[v.value[i]&15])
+			}
+			return append(b, '\'')
+		}
+		b = append(b, '\'')
+		b = append(b, v.value...)
+		return append(b, '\'')
+	}
+}
+
+// nullable says whether a variable may be NULL, which the server reports as an empty value.
+func nullable(name string) bool {
+	return name == "character_set_results"
+}
+
+// looksNumeric is how a value is judged where the server's list of variables is not at hand.
+func looksNumeric(value string) bool {
+	if value == "" {
+		return false
+	}
+	dots := 0
+	for i := range len(value) {
+		c := value[i]
+		switch {
+		case c >= '0' && c <= '9':
+		case c == '-' && i == 0 && len(value) > 1:
+		case c == '.' && dots == 0 && i > 0:
+			dots++
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// mode gives the classifier's view of the session: how quotes and backslashes are to be read. login is what follows from the login's collation, until a SET.
+func (s *state) mode(status uint16, login classify.Mode) classify.Mode {
+	m := login
+	if status&wire.StatusAnsiQuotes != 0 {
+		m |= classify.AnsiQuotes
+	}
+	if status&wire.StatusNoBackslashEscape != 0 {
+		m |= classify.NoBackslashEscapes
+	}
+	if charset := s.value("character_set_client"); charset != "" {
+		m &^= classify.UnsafeCharset | classify.NotASCII
+		switch {
+		case unsafeCharset(charset):
+			m |= classify.UnsafeCharset
+		case charset == "swe7":
+			m |= classify.NotASCII
+		}
+	}
+	if mode := s.value("sql_mode"); mode != "" {
+		for one := range strings.SplitSeq(mode, ",") {
+			switch one {
+			case "ORACLE":
+				m |= classify.Oracle
+			case "IGNORE_SPACE":
+				m |= classify.IgnoreSpace
+			}
+		}
+	}
+	return m
+}
+
+// unsafeCharset says whether a byte of one of the charset's characters may be a quote or a backslash.
+func unsafeCharset(name string) bool {
+	switch name {
+	case "big5", "gbk", "sjis", "cp932", "gb18030":
+		return true
+	}
+	return false
+}
+
+// unsafeCollation says the same of the collation id in a login (MariaDB: SELECT ID, CHARACTER_SET_NAME FROM information_schema.COLLATIONS).
+func unsafeCollation(id byte) bool {
+	switch id {
+	case 1, 84, 13, 88, 28, 87, 95, 96, 248, 249, 250:
+		return true
+	}
+	return false
+}
