@@ -6,7 +6,7 @@
 //
 //	go test -tags e2e -count=1 -timeout 15m ./e2e/...
 //
-// GALLEY_BIN names a galley to be tested instead of one built from ./cmd/galley. GALLEY_E2E_REPORT names a file for the
-// table of what the clients saw at each event, which is also printed at the end. GALLEY_E2E_KEEP_LOG names a file that
+// E2E_GALLEY names a galley to be tested instead of one built from ./cmd/galley. E2E_REPORT names a file for the
+// table of what the clients saw at each event, which is also printed at the end. E2E_KEEP_LOG names a file that
 // galley's log is kept in.
 package e2e

@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 func run(m *testing.M) (code int) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	suite.ctx = ctx
+	suite.ctx = ctx //nolint:fatcontext // the suite's life, set once
 	dir, err := os.MkdirTemp("", "galley-e2e-")
 	if err != nil {
 		return failed("make a directory", err)
@@ -69,7 +69,7 @@ func run(m *testing.M) (code int) {
 		code = failed("galley ended during the tests", err)
 	}
 	suite.report.print(os.Stdout)
-	if file := os.Getenv("GALLEY_E2E_REPORT"); file != "" {
+	if file := os.Getenv("E2E_REPORT"); file != "" {
 		var text bytes.Buffer
 		suite.report.print(&text)
 		if err := os.WriteFile(file, text.Bytes(), 0o644); err != nil {
@@ -88,7 +88,7 @@ func failed(what string, err error) int {
 }
 
 func buildGalley(ctx context.Context, dir string) (string, error) {
-	if bin := os.Getenv("GALLEY_BIN"); bin != "" {
+	if bin := os.Getenv("E2E_GALLEY"); bin != "" {
 		return filepath.Abs(bin)
 	}
 	bin := filepath.Join(dir, "galley")
@@ -100,6 +100,9 @@ func buildGalley(ctx context.Context, dir string) (string, error) {
 	}
 	return bin, nil
 }
+
+// errGone ends every waiting.
+var errGone = errors.New("galley is gone")
 
 // galleyProcess is the galley under test.
 type galleyProcess struct {
@@ -119,7 +122,7 @@ func startGalley(ctx context.Context, bin, dir string) (*galleyProcess, error) {
 		return nil, err
 	}
 	g := &galleyProcess{addr: addr, admin: admin, logFile: filepath.Join(dir, "galley.log"), ended: make(chan struct{})}
-	if keep := os.Getenv("GALLEY_E2E_KEEP_LOG"); keep != "" {
+	if keep := os.Getenv("E2E_KEEP_LOG"); keep != "" {
 		g.logFile = keep
 	}
 	monitor := suite.lab.Monitor()
@@ -178,7 +181,7 @@ func freeAddrs() (first, second string, err error) {
 func (g *galleyProcess) exited() error {
 	select {
 	case <-g.ended:
-		return fmt.Errorf("galley is gone: %w", errors.Join(g.err, errors.New("its log is above")))
+		return fmt.Errorf("%w: %w", errGone, errors.Join(g.err, errors.New("its log ends with\n"+g.logTail(20))))
 	default:
 		return nil
 	}
@@ -238,14 +241,14 @@ func (g *galleyProcess) logTail(lines int) string {
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }
 
-// eventually polls until there is no error any more.
+// eventually polls until there is no error any more, or galley is gone.
 func eventually(ctx context.Context, within time.Duration, check func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	for {
 		err := check()
-		if err == nil {
-			return nil
+		if err == nil || errors.Is(err, errGone) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
