@@ -37,8 +37,9 @@ func newAccountSet(imported, configured []*Account) *AccountSet {
 		entries[i] = entry{a, newHostPattern(a.Host, a.FromConfig)}
 	}
 	slices.SortStableFunc(entries, func(x, y entry) int {
-		return cmp.Or(x.host.compare(y.host), cmp.Compare(anonymous(x.account), anonymous(y.account)),
-			strings.Compare(x.account.User, y.account.User))
+		return cmp.Or(slices.Compare(x.host.specific[:], y.host.specific[:]),
+			cmp.Compare(anonymous(x.account), anonymous(y.account)), x.host.compareNetworks(y.host),
+			strings.Compare(x.host.text, y.host.text), strings.Compare(x.account.User, y.account.User))
 	})
 	s := &AccountSet{byUser: map[string][]entry{}}
 	for _, e := range entries {
@@ -182,14 +183,9 @@ func specificity(pattern string) [4]int {
 	return [4]int{2 * min(one, 31), free, min(many, 31), prefix}
 }
 
-// compare orders the more specific pattern first. A plain address goes before
-// a network, a small network before a large one.
-func (h hostPattern) compare(o hostPattern) int {
-	if c := slices.Compare(h.specific[:], o.specific[:]); c != 0 {
-		return c
-	}
-	return -cmp.Compare(h.bits(), o.bits())
-}
+// compareNetworks orders what the server leaves open among patterns without
+// wildcards: a plain address before a network, a small one before a large one.
+func (h hostPattern) compareNetworks(o hostPattern) int { return -cmp.Compare(h.bits(), o.bits()) }
 
 // bits is the length of the network's mask; that of no network is the whole.
 func (h hostPattern) bits() uint64 {

@@ -139,13 +139,15 @@ func (b *build) choose(known *agreement, tallies []tally) *tally {
 		}
 		return b.knownIn(known, y) - b.knownIn(known, x)
 	})
+	refused := false // the known view itself turned out to be a minority's
 	for _, t := range same {
-		if known.uuid == id && t.conf < known.conf && !b.bornAnew(known, t) {
+		if known.uuid == id && t.conf < known.conf && !refused && !b.bornAnew(known, t) {
 			return nil
 		}
 		if !b.minority(known, t, same) {
 			return t
 		}
+		refused = true
 	}
 	return same[0]
 }
@@ -267,7 +269,11 @@ func (b *build) crossCheck(i int) {
 	if a.known() {
 		b.evict(i, ok && c == a.claim)
 	}
-	if !ok || !a.known() || !n.usable() {
+	if !n.usable() {
+		return
+	}
+	if !ok || !a.known() {
+		n.refuse(NonPrimary) // says that it is in a primary component, but not in which
 		return
 	}
 	late := !n.Began.Before(a.since.Add(b.rules.Settle))
@@ -276,13 +282,11 @@ func (b *build) crossCheck(i int) {
 		return
 	case !late:
 		b.view.reprobe = append(b.view.reprobe, n.Addr)
-		if b.used(n.Addr) {
-			return
-		}
 	}
-	if c.uuid != a.uuid {
+	switch {
+	case c.uuid != a.uuid: // no change of view explains that
 		n.refuse(ForeignClusterUUID)
-	} else {
+	case late || !b.used(n.Addr):
 		n.refuse(BehindView)
 	}
 }
