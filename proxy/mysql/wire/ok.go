@@ -23,12 +23,10 @@ func ParseOK(p []byte, sessionTrack bool) (OK, error) {
 	r := reader{p: p}
 	r.byte()
 	ok := OK{AffectedRows: r.lenenc(), InsertID: r.lenenc(), Status: r.uint16(), Warnings: r.uint16()}
-	switch {
-	case !sessionTrack:
-		ok.Info = r.p
-	case len(r.p) > 0:
+	if len(r.p) > 0 {
+		// The documents have the text run to the packet's end without ClientSessionTrack; servers give its length always, and mysqlnd asks for it.
 		ok.Info = r.lenencString()
-		if ok.Status&StatusStateChanged != 0 {
+		if sessionTrack && ok.Status&StatusStateChanged != 0 {
 			ok.State = r.lenencString()
 		}
 	}
@@ -49,14 +47,11 @@ func (o *OK) Append(b []byte, head byte, sessionTrack bool) []byte {
 	}
 	b = binary.LittleEndian.AppendUint16(b, status)
 	b = binary.LittleEndian.AppendUint16(b, o.Warnings)
-	if !sessionTrack {
-		return append(b, o.Info...)
-	}
-	if len(o.Info) > 0 || len(o.State) > 0 {
+	if len(o.Info) > 0 || sessionTrack && len(o.State) > 0 {
 		b = AppendLenenc(b, uint64(len(o.Info)))
 		b = append(b, o.Info...)
 	}
-	if len(o.State) > 0 {
+	if sessionTrack && len(o.State) > 0 {
 		b = AppendLenenc(b, uint64(len(o.State)))
 		b = append(b, o.State...)
 	}
