@@ -38,7 +38,6 @@ func (s *Server) serveAction(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Time{})
 	_ = control.SetWriteDeadline(time.Time{})
 
 	s.log.Info("action begins", "action", action.Name, "params", params, "client", r.RemoteAddr)

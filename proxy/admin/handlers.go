@@ -71,7 +71,7 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, text string) {
 func writeText(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text + "\n"))
+	_, _ = w.Write([]byte(text + "\n")) //nolint:gosec // plain text, and nosniff is set
 }
 
 func writeJSON(w http.ResponseWriter, status int, doc any) {

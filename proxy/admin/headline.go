@@ -37,7 +37,7 @@ func mainHeadline(s Snapshot) headline {
 	writer := nodeName(s, s.Cluster.Writer)
 	switch {
 	case len(s.Nodes) == 0:
-		return headline{Level: levelIdle, Text: "No node seen yet", Detail: firstOf(s.NotReady, "Galley is looking for the cluster.")}
+		return headline{Level: levelIdle, Text: "No node seen yet", Detail: lookingFor(s.NotReady)}
 	case s.Cluster.Writer == "":
 		why := firstOf(s.Cluster.NoWriter, s.NotReady, "no node is usable for writes")
 		return headline{Level: levelBad, Text: "No writer: " + why, Detail: noWriterDetail(s, used), Call: "No writer: " + why}
@@ -70,6 +70,13 @@ func calmHeadline(s Snapshot, writer string) headline {
 		return headline{Level: levelOK, Text: fmt.Sprintf("All good: %s, 0 waiting", all), Detail: "With one node there is none to fail over to.", Call: "All good: " + all}
 	}
 	return headline{Level: levelOK, Text: fmt.Sprintf("All good: %s, 0 waiting", all), Detail: clusterLine(s.Cluster), Call: "All good: " + all}
+}
+
+func lookingFor(why string) string {
+	if why == "" {
+		return "Galley is looking for the cluster."
+	}
+	return "Galley is looking for the cluster: " + why + "."
 }
 
 func noWriterDetail(s Snapshot, used []NodeRow) string {

@@ -141,7 +141,6 @@ func (s *Server) serveEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Time{}) // the server's read timeout would end the stream
 	event := append([]byte("retry: 2000\n"), first...)
 	for {
 		_ = control.SetWriteDeadline(time.Now().Add(liveWrite))

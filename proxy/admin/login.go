@@ -44,7 +44,7 @@ func (s *Server) serveLogout(w http.ResponseWriter, r *http.Request) {
 
 // setCookie is Secure where the browser came by TLS; without TLS a Secure cookie would be thrown away.
 func (s *Server) setCookie(w http.ResponseWriter, r *http.Request, word string, life time.Duration) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure is set where it can be
 		Name: s.cookieName(), Value: word, Path: "/", MaxAge: int(life.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
 	})

@@ -21,7 +21,8 @@ func trafficViews(s Snapshot, h *history) []trafficView {
 			ID: "queries", Title: "Queries a second",
 			Figures: []figure{
 				{"main", "all", count(h.queries.last())},
-				{"reads", "reads", count(h.reads.last())}, {"writes", "writes", count(h.writes.last())},
+				{"reads", "reads", count(h.reads.last())},
+				{"writes", "writes", count(h.writes.last())},
 			},
 			Chart: newChart(plot{
 				label:  fmt.Sprintf("Queries a second over five minutes: highest %s reads, %s writes", count(maxOf(reads)), count(maxOf(writes))),
@@ -41,7 +42,8 @@ func trafficViews(s Snapshot, h *history) []trafficView {
 		{
 			ID: "sessions", Title: "Sessions",
 			Figures: []figure{
-				{"open", "open", count(float64(s.MySQL.Sessions))}, {"active", "active", count(float64(s.MySQL.ActiveSessions))},
+				{"open", "open", count(float64(s.MySQL.Sessions))},
+				{"active", "active", count(float64(s.MySQL.ActiveSessions))},
 				{"limit", "at most", count(float64(s.MySQL.MaxSessions))},
 			},
 			Chart: newChart(plot{

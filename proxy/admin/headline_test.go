@@ -1,0 +1,103 @@
+package admin
+
+import "testing"
+
+func TestHeadlineSaysTheWorstFirst(t *testing.T) {
+	tests := map[string]struct {
+		change func(*Snapshot)
+		level  level
+		text   string
+	}{
+		"healthy":              {func(*Snapshot) {}, levelOK, "All good: 3 nodes, writer node1, 0 waiting"},
+		"one node":             {func(s *Snapshot) { s.Nodes = s.Nodes[:1] }, levelOK, "All good: 1 node, writer node1, 0 waiting"},
+		"empty":                {func(s *Snapshot) { *s = Snapshot{} }, levelIdle, "No node seen yet"},
+		"no writer":            {func(s *Snapshot) { s.Cluster.Writer, s.Cluster.NoWriter = "", "every node is read only" }, levelBad, "No writer: every node is read only"},
+		"no writer, no reason": {func(s *Snapshot) { s.Cluster.Writer = "" }, levelBad, "No writer: no node is usable for writes"},
+		"no primary":           {func(s *Snapshot) { s.Cluster.Primary = false }, levelBad, "No primary component"},
+		"stopping":             {func(s *Snapshot) { s.Ready, s.NotReady = false, "shutting down" }, levelWarn, "Not ready: shutting down"},
+		"donor":                {func(s *Snapshot) { s.Nodes[2].Role, s.Nodes[2].Reason = RoleIdle, "donor" }, levelWarn, "2 of 3 nodes usable: node3 is donor"},
+		"two out": {func(s *Snapshot) {
+			s.Nodes[1].Role, s.Nodes[1].Reason = RoleOut, "unreachable"
+			s.Nodes[2].Role, s.Nodes[2].Reason = RoleOut, "behind_view"
+		}, levelWarn, "1 of 3 nodes usable: node2 is unreachable, node3 is behind view"},
+		"many out": {func(s *Snapshot) {
+			for range 3 {
+				s.Nodes = append(s.Nodes, NodeRow{ID: "x", Addr: "10.0.0.9:3306", Role: RoleOut, Reason: "joining"})
+			}
+		}, levelWarn, "3 of 6 nodes usable: 10.0.0.9:3306 is joining, 10.0.0.9:3306 is joining, 1 more"},
+		"a spare node is fine": {func(s *Snapshot) { s.Nodes[2].Role = RoleIdle }, levelOK, "All good: 3 nodes, writer node1, 0 waiting"},
+		"waiting":              {func(s *Snapshot) { s.MySQL.Waiting = 2 }, levelWarn, "3 nodes, writer node1: 2 sessions wait for a node"},
+		"a problem":            {func(s *Snapshot) { s.Problems = append(s.Problems, Problem{Severity: SeverityError, Text: "x"}) }, levelWarn, "3 nodes, writer node1: 1 problem to look at"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := healthy()
+			tt.change(&s)
+			h := newHeadline(s)
+			if h.Level != tt.level || h.Text != tt.text {
+				t.Errorf("got %s %q, want %s %q", h.Level, h.Text, tt.level, tt.text)
+			}
+			if h.Call == "" || h.Detail == "" {
+				t.Errorf("nothing to call out or no detail: %+v", h)
+			}
+		})
+	}
+}
+
+// A screen reader must not speak each second: what it is told may not hold figures that change with the load.
+func TestHeadlineCallIsSteady(t *testing.T) {
+	a, b := healthy(), healthy()
+	a.MySQL.Waiting, b.MySQL.Waiting = 3, 4
+	if x, y := newHeadline(a).Call, newHeadline(b).Call; x != y {
+		t.Errorf("%q differs from %q", x, y)
+	}
+}
+
+func TestNodeLevel(t *testing.T) {
+	tests := []struct {
+		node NodeRow
+		want level
+	}{
+		{NodeRow{Role: RoleWriter, State: "Synced"}, levelOK},
+		{NodeRow{Role: RoleReader, State: "Synced"}, levelOK},
+		{NodeRow{Role: RoleIdle, State: "Synced"}, levelIdle},
+		{NodeRow{Role: RoleWriter, State: "Donor/Desynced", Reason: "donor"}, levelWarn},
+		{NodeRow{Role: RoleOut, State: "Joining", Reason: "joining"}, levelWarn},
+		{NodeRow{Role: RoleOut, State: "", Reason: "unreachable"}, levelBad},
+	}
+	for _, tt := range tests {
+		if got := nodeLevel(tt.node); got != tt.want {
+			t.Errorf("%+v: %s, want %s", tt.node, got, tt.want)
+		}
+	}
+}
+
+func TestFormats(t *testing.T) {
+	for _, tt := range []struct{ got, want string }{
+		{count(0), "0"},
+		{count(7), "7"},
+		{count(2.34), "2.3"},
+		{count(42.4), "42"},
+		{count(1234), "1,234"},
+		{count(9999.7), "10,000"},
+		{count(56700), "56.7k"},
+		{count(1.25e6), "1.3M"},
+		{seconds(0.00064), "640 µs"},
+		{seconds(0.0012), "1.2 ms"},
+		{seconds(0.052), "52 ms"},
+		{seconds(3.44), "3.4 s"},
+		{percent(0), "0%"},
+		{percent(0.004), "<1%"},
+		{percent(0.5), "50%"},
+		{percent(1), "100%"},
+		{age(12e9), "12 s"},
+		{age(5 * 60e9), "5 min"},
+		{age(200 * 60e9), "3 h 20 min"},
+		{age(98 * 3600e9), "4 d 2 h"},
+		{age(-1), "0 s"},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("got %q, want %q", tt.got, tt.want)
+		}
+	}
+}
