@@ -33,10 +33,10 @@ type lexer struct {
 	pos  int
 
 	tok        token
-	start, end int // the token; of tQuoted what is inside the quotes
+	start, end int    // the token; of tQuoted what is inside the quotes
 	word       uint16 // tWord: its place in wordTable, or unread
-	from       int  // where the token begins, quotes included
-	commented  bool // a comment stood before the token
+	from       int    // where the token begins, quotes included
+	commented  bool   // a comment stood before the token
 
 	afterDot int // a word that begins here is an identifier whatever it spells
 	openExec int // executable comments not yet closed

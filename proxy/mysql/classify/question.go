@@ -68,6 +68,7 @@ func (p *parser) explained(executes bool) {
 		p.whole(Show)
 	default:
 		if p.tok == tOpen {
+			p.exempt = p.prevEnd // EXPLAIN ( is no call
 			p.read()
 			return
 		}
