@@ -112,17 +112,16 @@ func explainsStateChange(c *classify.Class) (explained bool, p pins) {
 	if c.Flags.Has(classify.MultiStatement) && (c.Kind == classify.TempTable || c.Flags.Has(classify.TemporaryTable)) {
 		p |= pinTempTable
 	}
-	switch c.Kind {
-	case classify.TempTable:
+	switch {
+	case c.Kind == classify.TempTable:
 		return true, p | pinTempTable
-	case classify.Handler:
+	case c.Kind == classify.Handler:
 		return true, p | pinHandler
-	case classify.XA:
+	case c.Kind == classify.XA:
 		return true, p | pinXA
-	case classify.Set, classify.Prepare, classify.Deallocate, classify.Use, classify.LockTables, classify.UnlockTables, classify.Begin, classify.BeginReadOnly,
-		classify.Commit, classify.Rollback, classify.Read, classify.Diagnostics:
+	case namedKinds.has(c.Kind):
 		return !c.Flags.Has(classify.MultiStatement), p
-	case classify.ReadWriter, classify.DML:
+	case c.Kind == classify.ReadWriter || c.Kind == classify.DML:
 		// A user variable is state of the writer's backend conn, where all statements that name one run.
 		return c.Flags.Has(classify.UserVariable|classify.AssignsUserVariable|classify.IntoVar) && !c.Flags.Has(classify.UnknownFunction|classify.MultiStatement), p
 	default:
@@ -130,29 +129,28 @@ func explainsStateChange(c *classify.Class) (explained bool, p pins) {
 	}
 }
 
+// kindSet is a set of kinds of statements, a bit each.
+type kindSet uint64
+
+func (s kindSet) has(k classify.Kind) bool { return s&(1<<k) != 0 }
+
+const (
+	// namedKinds change session state only in ways that the server names, or that stay on the writer's backend conn with all that refers to them.
+	namedKinds = kindSet(1<<classify.Set | 1<<classify.Prepare | 1<<classify.Deallocate | 1<<classify.Use | 1<<classify.LockTables | 1<<classify.UnlockTables |
+		1<<classify.Begin | 1<<classify.BeginReadOnly | 1<<classify.Commit | 1<<classify.Rollback | 1<<classify.Read | 1<<classify.Diagnostics | 1<<classify.Empty)
+	// repeatableKinds change nothing, or nothing but the conn that is gone.
+	repeatableKinds = kindSet(1<<classify.Read | 1<<classify.Begin | 1<<classify.BeginReadOnly | 1<<classify.Use | 1<<classify.Empty)
+	// atomicKinds have done nothing at all when the node refuses them.
+	atomicKinds = repeatableKinds | kindSet(1<<classify.ReadWriter|1<<classify.DML|1<<classify.DDL|1<<classify.Set|1<<classify.Show|1<<classify.Diagnostics|1<<classify.LoadDataLocal)
+)
+
 // repeatable says whether a statement may run a second time on another node after its first run was cut off with nothing of its answer forwarded: a surely pure read, and
 // what changes nothing but the conn that is gone.
 func repeatable(c *classify.Class) bool {
-	switch c.Kind {
-	case classify.Read:
-		return true
-	case classify.Begin, classify.BeginReadOnly, classify.Use, classify.Empty:
-		return !c.Flags.Has(classify.MultiStatement)
-	default:
-		return false
-	}
+	return repeatableKinds.has(c.Kind) && !c.Flags.Has(classify.MultiStatement)
 }
 
 // atomicKind says whether a statement that the node refuses (read only, not prepared) has done nothing at all.
 func atomicKind(c *classify.Class) bool {
-	if c.Flags.Has(classify.MultiStatement) {
-		return false
-	}
-	switch c.Kind {
-	case classify.Read, classify.ReadWriter, classify.Begin, classify.BeginReadOnly, classify.Use, classify.Empty, classify.DML, classify.DDL, classify.Set, classify.Show,
-		classify.Diagnostics, classify.LoadDataLocal:
-		return !c.Flags.Has(classify.UnknownFunction)
-	default:
-		return false
-	}
+	return atomicKinds.has(c.Kind) && !c.Flags.Has(classify.MultiStatement|classify.UnknownFunction)
 }

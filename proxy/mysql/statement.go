@@ -17,7 +17,6 @@ type statement struct {
 	bound   uint64       // Counts bindings, so that a backend statement can tell whether it has the last one.
 	longOn  *backendConn // Where long data was sent for the next execution.
 	openOn  *backendConn // Where a cursor is open.
-	lastRun *backendConn // Where it ran last.
 }
 
 // backendStmt is a statement as one backend conn knows it.

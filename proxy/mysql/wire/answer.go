@@ -33,7 +33,6 @@ type answerState byte
 const (
 	stateFirst answerState = iota
 	stateColumns
-	stateColumnsEnd
 	stateRows
 	statePrepareParams
 	statePrepareColumns
@@ -137,13 +136,13 @@ func (a *Answer) checkEmpty(p []byte) error {
 // whole says whether the packet at p must be looked at; the others are counted and passed over. It keeps the count of definitions.
 func (a *Answer) whole(p []byte, length int) bool {
 	head := p[HeaderLen]
-	switch a.state {
-	case stateRows:
+	switch {
+	case a.state == stateRows:
 		if head == headEOF {
 			return a.deprecateEOF && length < maxPayload || length < 9
 		}
 		return head == headErr
-	case stateColumns, statePrepareParams, statePrepareColumns:
+	case a.inDefinitions():
 		if head == headErr && a.state == stateColumns || a.left == 0 {
 			return true
 		}
@@ -157,12 +156,16 @@ func (a *Answer) whole(p []byte, length int) bool {
 	}
 }
 
+func (a *Answer) inDefinitions() bool {
+	return a.state == stateColumns || a.state == statePrepareParams || a.state == statePrepareColumns
+}
+
 // definitionsEnd goes on behind definitions, whose end is told by their count and, without ClientDeprecateEOF, an EOF packet.
 func (a *Answer) definitionsEnd() {
-	switch a.state {
-	case stateColumns:
+	switch {
+	case a.state == stateColumns:
 		a.state = stateRows
-	case statePrepareParams:
+	case a.state == statePrepareParams:
 		if a.state, a.left = statePrepareColumns, a.columns; a.left > 0 {
 			return
 		}

@@ -13,12 +13,12 @@ func (a *Answer) packet(p []byte) (Event, error) {
 		}
 		return a.end(EventError), nil
 	}
-	switch a.state {
-	case stateFirst:
+	switch {
+	case a.state == stateFirst:
 		return a.first(p)
-	case stateColumns, statePrepareParams, statePrepareColumns:
+	case a.inDefinitions():
 		return a.definitionsEOF(p)
-	case stateRows:
+	case a.state == stateRows:
 		return a.rowsEnd(p)
 	default:
 		return EventMore, fmt.Errorf("%w: packet behind the end of an answer", ErrMalformed)

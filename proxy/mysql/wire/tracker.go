@@ -16,7 +16,6 @@ const (
 // Trackers walks over the session-state entries of an OK packet.
 type Trackers struct {
 	entries reader
-	inner   reader
 }
 
 // NewTrackers starts a walk over state, the State of an OK.
