@@ -107,6 +107,7 @@ func sqlOf(s string) string {
 	return s
 }
 
+// isWordByte is the letters of mysqltest's commands.
 func isWordByte(c byte) bool {
 	return c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }
