@@ -45,6 +45,6 @@ it sends writes to one node and reads to the least loaded one that is synced, an
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newVersion(), newHealth())
+	root.AddCommand(newServe(), newCheck(), newVersion(), newHealth())
 	return root
 }

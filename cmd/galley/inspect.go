@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"galley/cluster"
+	"galley/config"
+)
+
+// shownTables bounds the tables that check lists.
+const shownTables = 20
+
+// answers are what a node said to check, beyond what the monitor asks.
+type answers struct {
+	Err       error
+	Variables map[string]string
+	Schemas   int      // Of the users' own, as far as the monitor user may see them.
+	Tables    []string // Not of InnoDB: schema.table (ENGINE).
+}
+
+// inspectAll asks every node that answers the monitor, all at the same time.
+func inspectAll(ctx context.Context, v *cluster.View, as config.Monitor) map[string]answers {
+	ctx, cancel := context.WithTimeout(ctx, inspectLimit)
+	defer cancel()
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	all := map[string]answers{}
+	for i := range v.Nodes {
+		n := &v.Nodes[i]
+		if n.Err != "" || n.LastSeen.IsZero() || n.ReadGrade == cluster.Never && n.WriteGrade == cluster.Never {
+			continue
+		}
+		wg.Go(func() {
+			a := inspect(ctx, n.Addr, as)
+			mu.Lock()
+			defer mu.Unlock()
+			all[n.Addr] = a
+		})
+	}
+	wg.Wait()
+	return all
+}
+
+// inspect asks one node, on a connection of its own.
+func inspect(ctx context.Context, addr string, as config.Monitor) (a answers) {
+	cfg := mysql.NewConfig()
+	cfg.User, cfg.Passwd, cfg.Net, cfg.Addr, cfg.Timeout = as.User, as.Password.Reveal(), "tcp", addr, 2*time.Second
+	cfg.Logger = &mysql.NopLogger{}
+	connector, err := mysql.NewConnector(cfg)
+	if err != nil {
+		return answers{Err: err}
+	}
+	db := sql.OpenDB(connector)
+	defer func() { _ = db.Close() }()
+	db.SetMaxOpenConns(1)
+	a.Variables = map[string]string{}
+	err = rowsOf(ctx, db, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('"+strings.Join(inspected(), "','")+"')", func(cells []string) {
+		a.Variables[strings.ToLower(cells[0])] = cells[1]
+	})
+	const own = " NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')"
+	if err == nil {
+		err = rowsOf(ctx, db, "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME"+own, func([]string) { a.Schemas++ })
+	}
+	if err == nil {
+		err = rowsOf(ctx, db, "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND ENGINE <> 'InnoDB' AND TABLE_SCHEMA"+
+			own+" ORDER BY 1, 2 LIMIT 1000", func(cells []string) {
+			a.Tables = append(a.Tables, cells[0]+"."+cells[1]+" ("+cells[2]+")")
+		})
+	}
+	a.Err = err
+	return a
+}
+
+// rowsOf runs a query and gives each row's cells as text.
+func rowsOf(ctx context.Context, db *sql.DB, query string, row func(cells []string)) error {
+	rows, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	columns, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	raw, into := make([]sql.NullString, len(columns)), make([]any, len(columns))
+	for i := range raw {
+		into[i] = &raw[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		cells := make([]string, len(raw))
+		for i := range raw {
+			cells[i] = raw[i].String
+		}
+		row(cells)
+	}
+	return rows.Err()
+}
+
+// alike are the variables that a session should find the same on every node, since its statements run on several.
+func alike() []string {
+	return []string{
+		"autocommit", "character_set_server", "collation_server", "default_storage_engine", "innodb_lock_wait_timeout", "innodb_snapshot_isolation",
+		"lower_case_table_names", "max_allowed_packet", "sql_mode", "time_zone", "transaction_isolation", "tx_isolation", "wsrep_sync_wait",
+	}
+}
+
+// inspected are all variables that check asks for.
+func inspected() []string {
+	return append(alike(), "binlog_format", "innodb_autoinc_lock_mode", "max_connect_errors", "wait_timeout", "wsrep_osu_method")
+}
