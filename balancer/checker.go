@@ -131,10 +131,7 @@ func (c *Checker) count(err error) {
 func (c *Checker) timeout() time.Duration {
 	d := c.opts.Timeout
 	for range min(c.misses, 16) {
-		if 2*d > c.opts.Backoff {
-			break
-		}
-		d *= 2
+		d = max(d, min(2*d, c.opts.Backoff))
 	}
 	return d
 }

@@ -42,7 +42,13 @@ func TestCheckerRefusesBadOptions(t *testing.T) {
 func TestCheckerRiseAndFall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		results := []error{nil, errProbe, nil, nil, errProbe, errProbe, nil, errProbe, errProbe, errProbe}
+		var mu sync.Mutex
 		var changes []State
+		heard := func() []State {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(changes)
+		}
 		i := 0
 		runChecker(t, CheckerOptions{
 			Interval: time.Second, Timeout: time.Second, Rise: 2, Fall: 3,
@@ -51,16 +57,20 @@ func TestCheckerRiseAndFall(t *testing.T) {
 				i++
 				return err
 			},
-			Changed: func(s State, _ error) { changes = append(changes, s) },
+			Changed: func(s State, _ error) {
+				mu.Lock()
+				defer mu.Unlock()
+				changes = append(changes, s)
+			},
 		})
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		if want := []State{Up}; !slices.Equal(changes, want) {
+		if want := []State{Up}; !slices.Equal(heard(), want) {
 			t.Errorf("after five probes %v, want %v", changes, want)
 		}
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if want := []State{Up, Down}; !slices.Equal(changes, want) {
+		if want := []State{Up, Down}; !slices.Equal(heard(), want) {
 			t.Errorf("at the end %v, want %v", changes, want)
 		}
 	})

@@ -29,6 +29,7 @@ type holder struct{ addr, id string }
 type agreement struct {
 	claim
 	since     time.Time // when it was first seen
+	replaced  bool      // it came after another one, from which nodes may be late
 	confirmed time.Time // begin of the newest probe that found a node in it
 	holders   []holder
 	members   []string
@@ -57,7 +58,7 @@ func (b *build) agree() {
 	next.seen = tallies
 	if t := b.choose(known, tallies); t != nil {
 		if t.claim != known.claim {
-			next.claim, next.since, next.holders = t.claim, b.rules.Now, nil
+			next.claim, next.since, next.replaced, next.holders = t.claim, b.rules.Now, known.known(), nil
 		}
 		b.hold(&next, t)
 	}
@@ -277,8 +278,8 @@ func (b *build) crossCheck(i int) {
 		return
 	}
 	late := !n.Began.Before(a.since.Add(b.rules.Settle))
-	switch first := !b.prev.agreed.known(); {
-	case c == a.claim && (late || first || b.used(n.Addr)):
+	switch {
+	case c == a.claim && (late || !a.replaced || b.used(n.Addr)):
 		return
 	case !late:
 		b.view.reprobe = append(b.view.reprobe, n.Addr)

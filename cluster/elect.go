@@ -44,13 +44,15 @@ func (b *build) elect() {
 }
 
 // waiting says whether the first choice of a writer is to wait for configured
-// nodes that have not answered yet.
+// nodes that have not answered yet, or have to be asked again.
 func (b *build) waiting() bool {
 	if b.prev.Writer >= 0 || b.prev.agreed.known() && b.prev.WriterReason != Starting ||
 		!b.rules.Now.Before(b.rules.Started.Add(b.rules.Startup)) {
 		return false
 	}
-	return slices.ContainsFunc(b.view.Nodes, func(n Node) bool { return n.Configured && n.Reason == Starting })
+	return slices.ContainsFunc(b.view.Nodes, func(n Node) bool {
+		return n.Configured && (n.Reason == Starting || slices.Contains(b.view.reprobe, n.Addr))
+	})
 }
 
 // setWriter gives the node the role.
