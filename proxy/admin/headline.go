@@ -39,7 +39,7 @@ func mainHeadline(s Snapshot) headline {
 	case len(s.Nodes) == 0:
 		return headline{Level: levelIdle, Text: "No node seen yet", Detail: lookingFor(s.NotReady)}
 	case s.Cluster.Writer == "":
-		why := firstOf(s.Cluster.NoWriter, s.NotReady, "no node is usable for writes")
+		why := firstOf(humanReason(s.Cluster.NoWriter), s.NotReady, "no node is usable for writes")
 		return headline{Level: levelBad, Text: "No writer: " + why, Detail: noWriterDetail(s, used), Call: "No writer: " + why}
 	case !s.Cluster.Primary:
 		return headline{Level: levelBad, Text: "No primary component", Detail: "The nodes that galley sees do not form a majority, so they refuse statements."}
@@ -48,6 +48,9 @@ func mainHeadline(s Snapshot) headline {
 	case len(spare) > 0:
 		text := fmt.Sprintf("%d of %s usable: %s", len(s.Nodes)-len(spare), nodes(len(s.Nodes)), describe(spare))
 		return headline{Level: levelWarn, Text: text, Detail: fmt.Sprintf("Writer %s, %d waiting. Clients are served by the others.", writer, s.MySQL.Waiting), Call: text}
+	case len(odd(used)) > 0:
+		text := fmt.Sprintf("%s, writer %s: %s", nodes(len(s.Nodes)), writer, describe(odd(used)))
+		return headline{Level: levelWarn, Text: text, Detail: fmt.Sprintf("It is used for what it is good for. %d waiting.", s.MySQL.Waiting)}
 	}
 	return calmHeadline(s, writer)
 }
@@ -111,6 +114,17 @@ func splitNodes(rows []NodeRow) (used, spare []NodeRow) {
 	return used, spare
 }
 
+// odd picks those that are in use in spite of a reason: a donor when nothing better is left, a read-only reader.
+func odd(used []NodeRow) []NodeRow {
+	var out []NodeRow
+	for _, n := range used {
+		if n.Reason != "" {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
 // describe names up to two nodes and why they are not used: "node3 is donor".
 func describe(rows []NodeRow) string {
 	const named = 2
@@ -120,14 +134,9 @@ func describe(rows []NodeRow) string {
 			parts = append(parts, fmt.Sprintf("%d more", len(rows)-named))
 			break
 		}
-		parts = append(parts, firstOf(n.Name, n.Addr, n.ID)+" is "+firstOf(humanReason(n.Reason), "out"))
+		parts = append(parts, firstOf(n.Name, n.Addr, n.ID)+" "+reasonPhrase(n.Reason))
 	}
 	return strings.Join(parts, ", ")
-}
-
-// humanReason makes a word of the closed list readable: behind_view becomes "behind view".
-func humanReason(reason string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(reason, "_", " "), "-", " ")
 }
 
 // nodeName is how to call the node with this ID.

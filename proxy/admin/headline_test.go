@@ -19,14 +19,16 @@ func TestHeadlineSaysTheWorstFirst(t *testing.T) {
 		"two out": {func(s *Snapshot) {
 			s.Nodes[1].Role, s.Nodes[1].Reason = RoleOut, "unreachable"
 			s.Nodes[2].Role, s.Nodes[2].Reason = RoleOut, "behind_view"
-		}, levelWarn, "1 of 3 nodes usable: node2 is unreachable, node3 is behind view"},
+		}, levelWarn, "1 of 3 nodes usable: node2 is unreachable, node3 is behind the others' view"},
 		"many out": {func(s *Snapshot) {
 			for range 3 {
-				s.Nodes = append(s.Nodes, NodeRow{ID: "x", Addr: "10.0.0.9:3306", Role: RoleOut, Reason: "joining"})
+				s.Nodes = append(s.Nodes, NodeRow{ID: "x", Addr: "10.0.0.9:3306", Role: RoleOut, Reason: "not_synced"})
 			}
-		}, levelWarn, "3 of 6 nodes usable: 10.0.0.9:3306 is joining, 10.0.0.9:3306 is joining, 1 more"},
+		}, levelWarn, "3 of 6 nodes usable: 10.0.0.9:3306 is not synced, 10.0.0.9:3306 is not synced, 1 more"},
 		"a spare node is fine": {func(s *Snapshot) { s.Nodes[2].Role = RoleIdle }, levelOK, "All good: 3 nodes, writer node1, 0 waiting"},
 		"waiting":              {func(s *Snapshot) { s.MySQL.Waiting = 2 }, levelWarn, "3 nodes, writer node1: 2 sessions wait for a node"},
+		"donor in use":         {func(s *Snapshot) { s.Nodes[0].Reason = "donor" }, levelWarn, "3 nodes, writer node1: node1 is donor"},
+		"reason as word":       {func(s *Snapshot) { s.Cluster.Writer, s.Cluster.NoWriter = "", "non_primary" }, levelBad, "No writer: non primary"},
 		"a problem":            {func(s *Snapshot) { s.Problems = append(s.Problems, Problem{Severity: SeverityError, Text: "x"}) }, levelWarn, "3 nodes, writer node1: 1 problem to look at"},
 	}
 	for name, tt := range tests {
@@ -99,5 +101,21 @@ func TestFormats(t *testing.T) {
 		if tt.got != tt.want {
 			t.Errorf("got %q, want %q", tt.got, tt.want)
 		}
+	}
+}
+
+// A source that says "ok" for a node says nothing.
+func TestReasonOKIsNoReason(t *testing.T) {
+	s := healthy()
+	for i := range s.Nodes {
+		s.Nodes[i].Reason, s.Nodes[i].ReasonText = "ok", "It is fine."
+	}
+	server := newTestServer(t, func(o *Options) { o.Source = newFakeSource(s) })
+	v := server.board.view()
+	if v.Headline.Level != levelOK || v.Nodes[0].Level != levelOK || v.Nodes[0].Reason != "" || v.Nodes[0].Text != "" {
+		t.Errorf("%+v, %+v", v.Headline, v.Nodes[0])
+	}
+	if s.Nodes[0].Reason != "ok" {
+		t.Error("the source's own rows were changed")
 	}
 }

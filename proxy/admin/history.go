@@ -109,8 +109,10 @@ func (h *history) addNodes(rows []NodeRow, elapsed float64) {
 	}
 }
 
-// stale tells whether a node does not answer, so that its figures are of the past.
-func stale(n NodeRow) bool { return n.State == "" || n.ProbeAge > staleProbe }
+// stale tells whether a node does not answer, or never has, so that its figures say nothing of now.
+func stale(n NodeRow) bool {
+	return n.State == "" || n.ProbeAge > staleProbe || n.ProbeAge == 0 && n.ProbeDuration == 0
+}
 
 func (h *history) skip(n int) {
 	for _, r := range h.traffic() {

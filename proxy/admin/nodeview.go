@@ -58,8 +58,12 @@ func newNodeView(n NodeRow, h *nodeHistory, newest int64) nodeView {
 func (v *nodeView) forget(n NodeRow) {
 	v.Stale = true
 	v.RecvQueue, v.SendQueue, v.PausedShare, v.Running, v.Connections, v.Behind = none, none, none, none, none, none
-	v.Probe = "no answer for " + age(n.ProbeAge)
-	if n.ProbeAge <= staleProbe {
+	switch {
+	case n.ProbeAge == 0 && n.ProbeDuration == 0:
+		v.Probe, v.State = "no answer yet", "no answer"
+	case n.ProbeAge > staleProbe:
+		v.Probe, v.State = "no answer for "+age(n.ProbeAge), "no answer"
+	default:
 		v.Probe = "no answer"
 	}
 }

@@ -151,9 +151,11 @@ func eventViews(s Snapshot) []eventView {
 	slices.SortStableFunc(events, func(a, b Event) int { return b.At.Compare(a.At) })
 	out := make([]eventView, 0, shownEvents)
 	for _, e := range events[:min(len(events), shownEvents)] {
-		out = append(out, eventView{
-			When: newMoment(e.At, s.At), Node: firstOf(nodeName(s, e.Node), "cluster"), Text: e.Text, Reason: humanReason(e.Reason),
-		})
+		v := eventView{When: newMoment(e.At, s.At), Node: firstOf(nodeName(s, e.Node), "cluster"), Text: e.Text}
+		if e.Reason != reasonOK {
+			v.Reason = humanReason(e.Reason)
+		}
+		out = append(out, v)
 	}
 	return out
 }
@@ -164,9 +166,17 @@ func newSessionsView(s Snapshot) sessionsView {
 	for _, r := range rows[:min(len(rows), shownSessions)] {
 		v.Rows = append(v.Rows, sessionView{
 			ID: r.ID, User: r.User, Client: r.ClientAddr, Schema: firstOf(r.Schema, none), State: r.State,
-			Node: firstOf(nodeName(s, r.Node), none), Age: age(r.Age), Pins: strings.Join(r.Pins, ", "),
+			Node: firstOf(nodeName(s, r.Node), none), Age: age(r.Age), Pins: pinWords(r.Pins),
 		})
 	}
 	v.Hidden = max(v.Total-len(v.Rows), 0)
 	return v
+}
+
+func pinWords(pins []string) string {
+	words := make([]string, 0, len(pins))
+	for _, p := range pins {
+		words = append(words, humanReason(p))
+	}
+	return strings.Join(words, ", ")
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -21,9 +22,21 @@ func newBoard(source Source) *board {
 	return &board{source: source, history: newHistory()}
 }
 
+// snapshot asks the source, and takes the word for "nothing to say" out of nodes' reasons: a reason here is a reason.
+func (b *board) snapshot() Snapshot {
+	s := b.source.Snapshot()
+	s.Nodes = slices.Clone(s.Nodes)
+	for i := range s.Nodes {
+		if n := &s.Nodes[i]; n.Reason == reasonOK {
+			n.Reason, n.ReasonText = "", ""
+		}
+	}
+	return s
+}
+
 // view is the picture of this moment, with the graphs up to the last sample.
 func (b *board) view() pageView {
-	s := b.source.Snapshot()
+	s := b.snapshot()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return newPageView(s, b.history)
@@ -31,14 +44,14 @@ func (b *board) view() pageView {
 
 // status is what /api/status answers.
 func (b *board) status() statusDoc {
-	s := b.source.Snapshot()
+	s := b.snapshot()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return newStatusDoc(s, b.history)
 }
 
 func (b *board) sample() {
-	s := b.source.Snapshot()
+	s := b.snapshot()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.history.add(time.Now(), s)

@@ -51,8 +51,8 @@
           continue;
         }
       }
-      if (!at) {
-        have.appendChild(child);
+      if (!at || (at.id && !child.id)) {
+        have.insertBefore(child, at); // what has an id may be wanted further on
         continue;
       }
       const next = at.nextSibling;
