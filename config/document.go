@@ -28,53 +28,78 @@ func newDocument(name, base, text string, m *masker) (doc *document, normal stri
 	return doc, normal
 }
 
-// hide marks the lines that continue a hidden value: deeper ones, and all up to the quote that closes it.
+// hide marks the lines that continue a hidden value: deeper ones, all up to the quote that closes it, and the first one behind a key without a value.
 func (d *document) hide() {
 	d.hidden = make([]bool, len(d.lines))
-	depth, quote := -1, byte(0)
+	var before opening
+	before.depth = -1
 	for n, line := range d.lines {
 		indent := len(line) - len(strings.TrimLeft(line, " \t"))
-		if quote != 0 {
+		empty := indent == len(line)
+		switch {
+		case before.quote != 0:
 			d.hidden[n] = true
-			if strings.IndexByte(line, quote) >= 0 {
-				quote = 0
+			if strings.IndexByte(line, before.quote) >= 0 {
+				before = opening{depth: -1}
 			}
 			continue
-		}
-		if depth >= 0 && (indent > depth || indent == len(line)) {
+		case before.depth >= 0 && (indent > before.depth || empty):
 			d.hidden[n] = true
-			continue
+		case before.empty && !empty && !d.known(line):
+			d.hidden[n] = true
+			before.empty = false
+		default:
+			before = d.opened(line, indent)
 		}
-		depth, quote = d.opened(line, indent)
 	}
 }
 
-// opened returns the indent beyond which lines continue a hidden value of this line (-1 for none), and the quote that the value leaves open.
-func (d *document) opened(line string, indent int) (depth int, quote byte) {
-	depth = -1
-	for at := 0; ; {
+// known reports whether a line begins with a key of galley's.
+func (d *document) known(line string) bool {
+	f, ok := d.masker.find(line, 0)
+	return ok && d.masker.known[f.word] != keyUnknown && strings.Trim(line[:f.start], " \t-{\"'") == ""
+}
+
+// opening is what a line leaves open of a hidden value.
+type opening struct {
+	// depth is the indent beyond which lines continue the value, -1 for none.
+	depth int
+	// quote is the quote that the value leaves open, 0 for none.
+	quote byte
+	// empty says that the value did not even begin.
+	empty bool
+}
+
+// opened returns what a line leaves open.
+func (d *document) opened(line string, indent int) opening {
+	o := opening{depth: -1}
+	for at := 0; at <= len(line); {
 		f, ok := d.masker.find(line, at)
 		if !ok {
-			return depth, 0
+			break
 		}
 		at = d.masker.rest(f, line)
+		o.empty = false
 		if f.kind != keyUnknown && f.kind != keySecret {
 			continue
 		}
-		if depth = f.start; strings.ContainsAny(line[:f.start], "{[") {
-			depth = indent
+		if o.depth = f.start; strings.ContainsAny(line[:f.start], "{[") {
+			o.depth = indent
 		}
 		value := strings.TrimLeft(line[f.value:], " \t")
+		o.empty = value == "" && f.kind == keySecret
 		if value != "" && (value[0] == '"' || value[0] == '\'') && quoteEnd(value) < 0 {
-			return depth, value[0]
+			o.quote = value[0]
+			break
 		}
 	}
+	return o
 }
 
 // learn gives to words what stands behind words that smell of secrets. Of a parsed text only what is no key with a value: of those the tree knows more.
 func (d *document) learn(words *secretWords) {
 	for n, line := range d.lines {
-		if d.hidden[n] && !d.parsed {
+		if d.hidden[n] && (!d.parsed || !d.known(line)) {
 			words.learnPieces(line, d.masker.known)
 			continue
 		}

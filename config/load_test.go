@@ -79,8 +79,12 @@ cluster:
   nodes: [db1, DB2.Example.com:3307, 10.0.0.1, "[2001:DB8::1]", "[::1]:3307", "[fe80::1%eth0]:1", {address: db3, weight: 3, name: third}]
 `
 	want := []config.Node{
-		{Address: "db1:3306", Weight: 1}, {Address: "db2.example.com:3307", Weight: 1}, {Address: "10.0.0.1:3306", Weight: 1},
-		{Address: "[2001:db8::1]:3306", Weight: 1}, {Address: "[::1]:3307", Weight: 1}, {Address: "[fe80::1%eth0]:1", Weight: 1},
+		{Address: "db1:3306", Weight: 1},
+		{Address: "db2.example.com:3307", Weight: 1},
+		{Address: "10.0.0.1:3306", Weight: 1},
+		{Address: "[2001:db8::1]:3306", Weight: 1},
+		{Address: "[::1]:3307", Weight: 1},
+		{Address: "[fe80::1%eth0]:1", Weight: 1},
 		{Address: "db3:3306", Weight: 3, Name: "third"},
 	}
 	if got := load(t, config.Source{Data: []byte(text)}).Cluster.Nodes; !slices.Equal(got, want) {
@@ -180,12 +184,16 @@ func TestPrecedence(t *testing.T) {
 		{"flag over file", nil, []string{"--log.level", "debug", "--cluster.nodes", "a,b", "--cluster.nodes", "c", "--cluster.nodes", "d"}, "debug", "secret", 4},
 		{"password file of a variable over password of the file", []string{"GALLEY_CLUSTER_MONITOR_PASSWORD_FILE=" + dir + "/password"}, nil, "error", "from a file", 3},
 		{
-			"password of a flag over password file of a variable", []string{"GALLEY_CLUSTER_MONITOR_PASSWORD_FILE=/nowhere"},
-			[]string{"--cluster.monitor.password=flag"}, "error", "flag", 3,
+			"password of a flag over password file of a variable",
+			[]string{"GALLEY_CLUSTER_MONITOR_PASSWORD_FILE=/nowhere"},
+			[]string{"--cluster.monitor.password=flag"},
+			"error", "flag", 3,
 		},
 		{
-			"password file of a flag over password of a variable", []string{"GALLEY_CLUSTER_MONITOR_PASSWORD=x"},
-			[]string{"--cluster.monitor.password_file=" + dir + "/password"}, "error", "from a file", 3,
+			"password file of a flag over password of a variable",
+			[]string{"GALLEY_CLUSTER_MONITOR_PASSWORD=x"},
+			[]string{"--cluster.monitor.password_file=" + dir + "/password"},
+			"error", "from a file", 3,
 		},
 	}
 	for _, test := range tests {

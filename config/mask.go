@@ -13,7 +13,9 @@ import (
 const (
 	smellPattern = `(?i)[\w-]*(?:pass|pwd|token|secret|credential)[\w-]*`
 	// keyPattern finds a word that is a key: before a colon and a space, a quote and a colon, or an equals sign of another format.
-	keyPattern = `([A-Za-z_<][\w.<-]*)(?:["']?[ \t]*:(?:[ \t]|$)|["'][ \t]*:|[ \t]*=)`
+	keyPattern = `([^\s:,\[\]{}"'#=-][^\s:,\[\]{}"'#=]*)(?:["']?[ \t]*:(?:[ \t]|$)|["'][ \t]*:|[ \t]*=)|():(?:[ \t]|$)`
+	// gluedPattern finds a key without a space behind its colon, which the library takes for one in braces.
+	gluedPattern = `[{,][ \t]*([A-Za-z_][^\s:,\[\]{}"'#=]*):`
 )
 
 // secretWords are texts that are not shown in messages, wherever they turn up.
@@ -102,6 +104,7 @@ type masker struct {
 	known map[string]keyKind
 	smell *regexp.Regexp
 	key   *regexp.Regexp
+	glued *regexp.Regexp
 	// assign is what stands between a smelling word and its value.
 	assign *regexp.Regexp
 	// next finds the next known key after a comma: there a value in braces surely ends.
@@ -116,6 +119,7 @@ func newMasker(known map[string]keyKind) *masker {
 	return &masker{
 		known:  known,
 		smell:  regexp.MustCompile(smellPattern),
+		glued:  regexp.MustCompile(gluedPattern),
 		assign: regexp.MustCompile(`^["']?[ \t]*[:=]?[ \t]*`),
 		key:    regexp.MustCompile(keyPattern),
 		next:   regexp.MustCompile(`,[ \t]*["']?(?:` + strings.Join(names, "|") + `)["']?[ \t]*:[ \t]`),
@@ -133,21 +137,47 @@ type found struct {
 func (m *masker) find(line string, from int) (f found, ok bool) {
 	f.start = len(line) + 1
 	if at := m.key.FindStringSubmatchIndex(line[from:]); at != nil {
-		f = found{start: from + at[2], end: from + at[3], value: from + at[1], word: line[from+at[2] : from+at[3]]}
+		start, end := at[2], at[3]
+		if start < 0 { // A colon with no key before it.
+			start, end = at[4], at[5]
+		}
+		f = found{start: from + start, end: from + end, value: from + at[1], word: line[from+start : from+end]}
 		if f.kind, ok = m.known[f.word], true; strings.HasPrefix(f.word, "x-") {
 			f.kind = keySection
 		}
 	}
-	if at := m.smell.FindStringIndex(line[from:]); at != nil && from+at[0] <= f.start {
-		word := line[from+at[0] : from+at[1]]
-		if kind := m.known[word]; kind == keyPath {
+	// The separator before a glued key may be the end of the last find.
+	before := max(0, from-1)
+	if at := m.glued.FindStringSubmatchIndex(line[before:]); at != nil && before+at[2] >= from && before+at[2] < f.start && !inList(line[:before+at[2]]) {
+		f = found{start: before + at[2], end: before + at[3], value: before + at[1], word: line[before+at[2] : before+at[3]]}
+		f.kind, ok = m.known[f.word], true
+	}
+	for _, at := range m.smell.FindAllStringIndex(line[from:], -1) {
+		start, end := from+at[0], from+at[1]
+		word := line[start:end]
+		switch {
+		case start > f.start, m.known[word] == keyPath && start == f.start:
 			return f, ok
+		case m.known[word] == keyPath:
+			continue
 		}
-		end := from + at[1]
-		value := end + len(m.assign.FindString(line[end:]))
-		return found{start: from + at[0], end: end, value: value, word: word, kind: keySecret}, true
+		return found{start: start, end: end, value: end + len(m.assign.FindString(line[end:])), word: word, kind: keySecret}, true
 	}
 	return f, ok
+}
+
+// inList reports whether the innermost bracket that a line leaves open is that of a list.
+func inList(line string) bool {
+	var open []rune
+	for _, r := range line {
+		switch r {
+		case '[', '{':
+			open = append(open, r)
+		case ']', '}':
+			open = open[:max(0, len(open)-1)]
+		}
+	}
+	return len(open) > 0 && open[len(open)-1] == '['
 }
 
 // visible reports whether the value that begins at text may be shown.

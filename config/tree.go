@@ -63,6 +63,7 @@ type tree struct {
 	doc     *document
 	report  *report
 	anchors map[string]value
+	depth   int
 }
 
 // deepest is more than any configuration needs and little enough for every recursion.
@@ -91,7 +92,9 @@ func (t *tree) node(n ast.Node, path string, near place) value {
 		return value{at: near}
 	}
 	at := t.place(n.GetToken())
-	if strings.Count(path, ".")+strings.Count(path, "[") > deepest {
+	t.depth++
+	defer func() { t.depth-- }()
+	if t.depth > deepest {
 		t.report.add(at, "", &mistake{what: "this is nested too deeply", remedy: "No setting is nested more than four levels deep."})
 		return value{kind: kindBroken, at: at}
 	}
@@ -172,7 +175,7 @@ func (t *tree) mapping(n ast.Node, path string) value {
 			continue
 		}
 		if first, twice := v.field(f.key); twice {
-			t.report.add(f.at, joinPath(path, f.key), &mistake{what: "this key is given twice, first " + lineOf(first.at), remedy: "Keep one of the two."})
+			t.report.add(f.at, t.join(path, f.key), &mistake{what: "this key is given twice, first " + lineOf(first.at), remedy: "Keep one of the two."})
 			continue
 		}
 		v.fields = append(v.fields, f)
@@ -190,14 +193,19 @@ func (t *tree) pair(pair *ast.MappingValueNode, path string) (field, bool) {
 	if complexKey, ok := key.(*ast.MappingKeyNode); ok {
 		key = complexKey.Value
 	}
-	_, scalar := key.(ast.ScalarNode)
-	if _, alias := key.(*ast.AliasNode); !scalar || alias {
+	plain := false
+	switch key.(type) {
+	case *ast.AliasNode, *ast.AnchorNode, *ast.TagNode:
+	case ast.ScalarNode:
+		plain = true
+	}
+	if !plain {
 		t.report.add(t.place(pair.Key.GetToken()), path, &mistake{what: "a key must be a plain word", remedy: "Write key: value."})
 		return field{}, false
 	}
 	f := field{key: key.GetToken().Value, at: t.place(key.GetToken())}
 	f.bare = pair.Start == nil || pair.Start.Type != token.MappingValueType
-	f.value = t.node(pair.Value, joinPath(path, f.key), f.at)
+	f.value = t.node(pair.Value, t.join(path, f.key), f.at)
 	secrets, known := &t.report.secrets, t.doc.masker.known
 	secrets.learnText(f.key, t.doc.masker)
 	switch {
@@ -227,6 +235,14 @@ func (t *tree) merged(pair *ast.MappingValueNode, path string) []field {
 	}
 	t.report.add(v.at, path, &mistake{what: "<< merges a section marked with &, and this is none", remedy: "Write <<: *name, with &name at an earlier section."})
 	return nil
+}
+
+// join is joinPath for keys that galley knows. Another key may be a secret, and paths are shown.
+func (t *tree) join(path, key string) string {
+	if t.doc.masker.known[key] == keyUnknown {
+		return path
+	}
+	return joinPath(path, key)
 }
 
 func joinPath(path, key string) string {
