@@ -138,6 +138,7 @@ func TestSlowLivePageIsCut(t *testing.T) {
 		quick, r := listener.dial(t, "/events")
 		defer quick.Close()
 		nextEvent(t, r)
+		synctest.Wait()
 		if s.live.count() != 2 {
 			t.Errorf("%d pages listen, want 2", s.live.count())
 		}
