@@ -115,7 +115,7 @@ func (p *parser) into() {
 // lockClause tells FOR UPDATE and FOR SHARE from the other uses of FOR.
 func (p *parser) lockClause() {
 	behind := wNone
-	if p.prevTok == tWord && !p.prevDot {
+	if p.prevTok == tWord && p.prevTok2 != tDot {
 		behind = p.before().id
 	}
 	p.advance()
@@ -136,7 +136,7 @@ func (p *parser) lockClause() {
 // schemaTable is at a dot. Tables of the server's own schemas are read from
 // any node only if they say the same on each.
 func (p *parser) schemaTable() {
-	id, first := wNone, !p.prevDot
+	id, first := wNone, p.prevTok2 != tDot
 	switch p.prevTok {
 	case tWord:
 		id = p.before().id

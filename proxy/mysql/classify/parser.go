@@ -16,8 +16,8 @@ type parser struct {
 	prevTok   token
 	prevWord  uint16
 	prevStart int
-	prevEnd   int // with its quotes
-	prevDot   bool
+	prevEnd   int   // with its quotes
+	prevTok2  token // the one before that
 
 	inCTE    bool // within WITH name AS (…), which began at cteDepth
 	cteDepth int
@@ -110,8 +110,7 @@ func (p *parser) set(k Kind, reason string) {
 
 // advance goes to the next token and remembers the one before.
 func (p *parser) advance() {
-	p.prevDot = p.prevTok == tDot
-	p.prevTok, p.prevWord, p.prevStart, p.prevEnd = p.tok, p.word, p.start, p.pos
+	p.prevTok2, p.prevTok, p.prevWord, p.prevStart, p.prevEnd = p.prevTok, p.tok, p.word, p.start, p.pos
 	p.next()
 }
 

@@ -297,7 +297,7 @@ func slow(s string) bool {
 func runnable(s string, c classify.Class) bool {
 	l := strings.ToLower(s)
 	if slow(s) || strings.Contains(l, "mysql.") || strings.Contains(l, "debug") || strings.Contains(l, "outfile") ||
-		strings.Contains(l, "max_statement_time") || strings.Contains(l, "lock_wait_timeout") || strings.Contains(l, "get_lock") {
+		strings.Contains(l, "max_statement_time") || strings.Contains(l, "delayed") || strings.Contains(l, "lock_wait_timeout") || strings.Contains(l, "get_lock") {
 		return false
 	}
 	for _, w := range []string{"grant", "revoke", "create user", "drop user", "alter user", "rename user", "create role", "drop role", "use mysql", "drop database mysql"} {

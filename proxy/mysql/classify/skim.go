@@ -9,7 +9,7 @@ import "bytes"
 func (p *parser) skim() {
 	s, i := p.s, p.pos
 	// The last token passed, as scalars: this loop is the hot one.
-	tok, word, start, end, dotted := p.tok, p.word, p.start, p.pos, p.prevTok == tDot
+	tok, tok2, word, start, end := p.tok, p.prevTok, p.word, p.start, p.pos
 	for i < len(s) {
 		j, from, t := i, i, tOp
 		switch classes[s[i]] {
@@ -34,8 +34,8 @@ func (p *parser) skim() {
 				j, t = i+1, tClose
 			}
 		case cDot:
-			if tok == tWord && (word == unread || dotted) ||
-				tok == tQuoted && (dotted || !mayAct(s[start], end-1-start)) {
+			if tok == tWord && (word == unread || tok2 == tDot) ||
+				tok == tQuoted && (tok2 == tDot || !mayAct(s[start], end-1-start)) {
 				j, t = i+1, tDot // behind no schema of the server's own, and no number
 				p.afterDot = j
 			}
@@ -44,10 +44,9 @@ func (p *parser) skim() {
 		if j == i {
 			break
 		}
-		dotted = tok == tDot
-		tok, word, start, end, i = t, unread, from, j, j
+		tok, tok2, word, start, end, i = t, tok, unread, from, j, j
 	}
-	p.prevTok, p.prevWord, p.prevStart, p.prevEnd, p.prevDot = tok, word, start, end, dotted
+	p.prevTok, p.prevTok2, p.prevWord, p.prevStart, p.prevEnd = tok, tok2, word, start, end
 	p.tok, p.pos = tok, i // the lexer looks at the token before
 	p.next()
 }

@@ -51,11 +51,13 @@ func (p *parser) open() {
 	}
 	switch p.prevTok {
 	case tWord:
-		if p.prevDot {
+		switch e := p.before(); {
+		case p.prevTok2 == tDot:
 			p.c.Flags |= UnknownFunction // schema.function is a stored one
-			return
+		case e.id == wAgainst && p.prevTok2 == tClose: // MATCH (…) AGAINST (
+		default:
+			p.call(e.props)
 		}
-		p.call(p.before().props)
 	case tQuoted, tString:
 		p.c.Flags |= UnknownFunction
 	default:
@@ -67,17 +69,11 @@ func (p *parser) call(pr props) {
 	if pr&pNondet != 0 {
 		p.c.Flags |= NonDeterministic
 	}
-	switch {
-	case pr&pNew != 0:
-		if p.mode&Since106 == 0 {
-			p.c.Flags |= UnknownFunction
-		}
-	case pr&(pParen|pFunc) != 0:
-	case pr&pTight != 0:
-		if p.start != p.prevEnd && (p.mode&IgnoreSpace == 0 || p.commented) {
-			p.c.Flags |= UnknownFunction
-		}
-	default:
+	known := pr&(pParen|pFunc) != 0
+	if pr&pTight != 0 {
+		known = p.start == p.prevEnd || p.mode&IgnoreSpace != 0 && !p.commented
+	}
+	if !known || pr&pNew != 0 && p.mode&Since106 == 0 {
 		p.c.Flags |= UnknownFunction
 	}
 }
