@@ -25,6 +25,7 @@ type exchange struct {
 	explains   bool // Its text explains a state change that the server does not name.
 	pins       pins // What it pins if it succeeds.
 	unlocks    bool // It ends locks if it succeeds.
+	temporary  bool // What it sets holds for itself only.
 
 	sent           bool // Something of the command has gone to the node.
 	forwarded      bool // Something of the answer has gone to the client.
@@ -217,6 +218,9 @@ func (s *session) noteTrackers(b *backendConn, x *exchange, entries []byte) {
 		e, ok := t.Next()
 		if !ok {
 			break
+		}
+		if x.temporary && e.Type == wire.TrackVariable {
+			continue // It goes back when the statement ends; the next answer says to what.
 		}
 		s.state.note(e, x.explains)
 		switch {

@@ -113,6 +113,9 @@ func explainsStateChange(c *classify.Class) (explained bool, p pins) {
 		p |= pinTempTable
 	}
 	switch {
+	case c.Flags.Has(classify.TemporarySettings):
+		// SET STATEMENT … FOR: what it sets goes back by itself, and the server reports that with the next answer.
+		return !c.Flags.Has(classify.MultiStatement | classify.UnknownFunction) && temporaryKinds.has(c.Kind), p
 	case c.Kind == classify.TempTable:
 		return true, p | pinTempTable
 	case c.Kind == classify.Handler:
@@ -138,6 +141,8 @@ const (
 	// namedKinds change session state only in ways that the server names, or that stay on the writer's backend conn with all that refers to them.
 	namedKinds = kindSet(1<<classify.Set | 1<<classify.Prepare | 1<<classify.Deallocate | 1<<classify.Use | 1<<classify.LockTables | 1<<classify.UnlockTables |
 		1<<classify.Begin | 1<<classify.BeginReadOnly | 1<<classify.Commit | 1<<classify.Rollback | 1<<classify.Read | 1<<classify.Diagnostics | 1<<classify.Empty)
+	// temporaryKinds change no session state by themselves.
+	temporaryKinds = kindSet(1<<classify.Read | 1<<classify.ReadWriter | 1<<classify.DML | 1<<classify.DDL)
 	// repeatableKinds change nothing, or nothing but the conn that is gone.
 	repeatableKinds = kindSet(1<<classify.Read | 1<<classify.Begin | 1<<classify.BeginReadOnly | 1<<classify.Use | 1<<classify.Empty)
 	// atomicKinds have done nothing at all when the node refuses them.

@@ -194,6 +194,7 @@ func (x *exchange) classed(c *classify.Class) {
 	x.atomic = atomicKind(c)
 	x.explains, x.pins = explainsStateChange(c)
 	x.unlocks = c.Kind == classify.UnlockTables
+	x.temporary = c.Flags.Has(classify.TemporarySettings)
 }
 
 // attempts bounds how often a command is tried on further nodes after it was cut off.

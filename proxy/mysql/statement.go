@@ -9,14 +9,14 @@ import (
 
 // statement is a prepared statement as the client knows it. On each backend conn that runs it, it is prepared there first.
 type statement struct {
-	id      uint32
-	sql     []byte
-	class   classify.Class
-	params  int
-	types   []byte       // The parameter types that were bound last: two bytes each.
-	bound   uint64       // Counts bindings, so that a backend statement can tell whether it has the last one.
-	longOn  *backendConn // Where long data was sent for the next execution.
-	openOn  *backendConn // Where a cursor is open.
+	id     uint32
+	sql    []byte
+	class  classify.Class
+	params int
+	types  []byte       // The parameter types that were bound last: two bytes each.
+	bound  uint64       // Counts bindings, so that a backend statement can tell whether it has the last one.
+	longOn *backendConn // Where long data was sent for the next execution.
+	openOn *backendConn // Where a cursor is open.
 }
 
 // backendStmt is a statement as one backend conn knows it.

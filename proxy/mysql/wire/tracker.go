@@ -47,8 +47,10 @@ func (t *Trackers) Next() (e Tracker, ok bool) {
 	case TrackGTIDs:
 		in.byte()
 		e.Value = in.lenencString()
-	case TrackSchema, TrackStateChange, TrackCharacteristics, TrackTransaction:
+	case TrackSchema, TrackCharacteristics, TrackTransaction:
 		e.Value = in.lenencString()
+	case TrackStateChange:
+		e.Value = data // MariaDB puts no length in front of the "1", MySQL does.
 	default:
 		e.Value = data
 	}
