@@ -3,18 +3,18 @@ package classify
 // Class is the verdict on one statement. It is a plain value; offsets point
 // into the statement that was classified.
 type Class struct {
-	Kind   Kind
-	Hint   Hint
+	Reason string // static: why this Kind, a Reason constant or a flag's name
 	Flags  Flags
-	Reason string // static: why this Kind, one of the Reason constants
+	KillID uint64 // Kill: the id, where it is a plain number
 
-	KillID     uint64 // Kill: the id, where it is a plain number
+	HintStart, HintEnd int32 // HintNode: the address in /* galley:node=ADDR */
+	UseStart, UseEnd   int32 // Use: the schema's name, without its quotes
+
+	Kind       Kind
+	Hint       Hint
 	KillTarget KillTarget
 	KillSoft   bool
-
-	HintStart, HintEnd int // HintNode: the address in /* galley:node=ADDR */
-	UseStart, UseEnd   int // Use: the schema's name, without its quotes
-	UseQuoted          bool
+	UseQuoted  bool // a quote in the name is doubled
 }
 
 // Kind says what a statement is, which mostly decides where it goes. Only Read

@@ -135,6 +135,6 @@ func (l *lexer) readHint(i, j int) {
 	case sameWord("reader", s[i:j]):
 		l.hint = HintReader
 	case j-i > len(node) && sameWord(node, s[i:i+len(node)]):
-		l.hint, l.hintStart, l.hintEnd = HintNode, i+len(node), j
+		l.hint, l.hintStart, l.hintEnd = HintNode, int32(i+len(node)), int32(j)
 	}
 }

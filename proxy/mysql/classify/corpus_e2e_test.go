@@ -52,7 +52,7 @@ func corpusStatements(path string) ([]string, error) {
 			delimiter = strings.TrimSpace(d)
 			continue
 		}
-		for _, part := range strings.Split(s, delimiter) {
+		for part := range strings.SplitSeq(s, delimiter) {
 			if part = sqlOf(strings.TrimSpace(part)); part != "" {
 				out = append(out, part)
 			}

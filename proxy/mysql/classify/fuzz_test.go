@@ -24,8 +24,8 @@ func FuzzStatement(f *testing.F) {
 		if c.Reason == "" || c.Kind >= kinds {
 			t.Errorf("%q: kind %d for no reason", sql, c.Kind)
 		}
-		for _, o := range [][2]int{{c.HintStart, c.HintEnd}, {c.UseStart, c.UseEnd}} {
-			if o[0] < 0 || o[1] < o[0] || o[1] > len(sql) {
+		for _, o := range [][2]int32{{c.HintStart, c.HintEnd}, {c.UseStart, c.UseEnd}} {
+			if o[0] < 0 || o[1] < o[0] || int(o[1]) > len(sql) {
 				t.Errorf("%q: offsets %v", sql, o)
 			}
 		}

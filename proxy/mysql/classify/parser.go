@@ -31,9 +31,9 @@ func Statement(sql []byte, m Mode) Class {
 	p.advance()
 	if p.tok == tEnd {
 		p.set(Empty, ReasonEmpty)
-		return p.verdict(false)
+	} else {
+		p.statement()
 	}
-	p.statement()
 	several := false
 	for p.tok == tSemi {
 		p.advance()
@@ -43,7 +43,8 @@ func Statement(sql []byte, m Mode) Class {
 		several = true
 		p.statement()
 	}
-	return p.verdict(several)
+	p.verdict(several)
+	return p.c
 }
 
 // safeBytes tells whether the text can be read in a character set whose
@@ -61,7 +62,7 @@ func (p *parser) safeBytes() bool {
 }
 
 // verdict ends the classification with what holds for the text as a whole.
-func (p *parser) verdict(several bool) Class {
+func (p *parser) verdict(several bool) {
 	c := &p.c
 	c.Hint, c.HintStart, c.HintEnd = p.hint, p.hintStart, p.hintEnd
 	if p.sawExec {
@@ -81,24 +82,24 @@ func (p *parser) verdict(several bool) Class {
 		p.versioned()
 	}
 	if p.mode&Oracle != 0 {
-		switch c.Kind {
-		case Read, Diagnostics:
-			p.set(ReadWriter, ReasonOracle)
-		case Begin, BeginReadOnly:
-			p.set(Other, ReasonOracle)
-		default:
-		}
+		p.oracle()
 	}
-	return *c
+}
+
+// oracle takes back what another grammar may mean otherwise.
+func (p *parser) oracle() {
+	if k := p.c.Kind; k == Read || k == Diagnostics {
+		p.set(ReadWriter, ReasonOracle)
+	} else if k == Begin || k == BeginReadOnly {
+		p.set(Other, ReasonOracle)
+	}
 }
 
 // versioned keeps the kind of a statement with an executable comment only
 // where it does no harm if the server does not execute it (what mysqldump
 // writes); everything else is not sure.
 func (p *parser) versioned() {
-	switch p.c.Kind {
-	case Set, SetGlobal, DDL, DML, Other:
-	default:
+	if k := p.c.Kind; k != Set && k != SetGlobal && k != DDL && k != DML && k != Other {
 		p.set(Other, VersionComment.Name())
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"flag"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -114,7 +115,7 @@ func (p *proof) file(path string) {
 		if c.Kind != classify.Read {
 			if runnable(s, c) {
 				p.run(s)
-				p.follow(s, c)
+				p.follow(c)
 				stale = true
 			}
 			continue
@@ -189,20 +190,8 @@ func (p *proof) open() bool {
 		return false
 	}
 	p.conn = conn
-	rows, err := conn.QueryContext(p.t.Context(), `SELECT schema_name FROM information_schema.schemata
+	names := p.column(`SELECT schema_name FROM information_schema.schemata
 		WHERE schema_name NOT IN ('mysql','information_schema','performance_schema','sys')`)
-	if err != nil {
-		p.t.Errorf("schemas: %v", err)
-		return false
-	}
-	var names []string
-	for rows.Next() {
-		var n string
-		if rows.Scan(&n) == nil {
-			names = append(names, n)
-		}
-	}
-	rows.Close()
 	for _, n := range names {
 		p.run("DROP DATABASE `" + strings.ReplaceAll(n, "`", "``") + "`")
 	}
@@ -241,7 +230,7 @@ func (p *proof) exec(s string) error {
 }
 
 // follow keeps the mode as the session has it.
-func (p *proof) follow(s string, c classify.Class) {
+func (p *proof) follow(c classify.Class) {
 	if c.Kind != classify.Set {
 		return
 	}
@@ -273,18 +262,34 @@ func (p *proof) marks() string {
 // usesView tells whether a statement names a view, or a table that a function
 // of the schema hides behind.
 func (p *proof) usesView(s string) bool {
-	rows, err := p.conn.QueryContext(p.t.Context(), "SELECT table_name FROM information_schema.views")
-	if err != nil {
-		return false
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var v string
-		if rows.Scan(&v) == nil && strings.Contains(strings.ToLower(s), strings.ToLower(v)) {
+	for _, v := range p.column("SELECT table_name FROM information_schema.views") {
+		if strings.Contains(strings.ToLower(s), strings.ToLower(v)) {
 			return true
 		}
 	}
 	return false
+}
+
+// column gives the first column of an answer.
+func (p *proof) column(query string) []string {
+	rows, err := p.conn.QueryContext(p.t.Context(), query)
+	if err != nil {
+		p.t.Errorf("%s: %v", query, err)
+		return nil
+	}
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var v string
+		if err := rows.Scan(&v); err != nil {
+			p.t.Error(err)
+		}
+		out = append(out, v)
+	}
+	if err := rows.Err(); err != nil {
+		p.t.Errorf("%s: %v", query, err)
+	}
+	return out
 }
 
 // slow statements say nothing more by taking long.
@@ -305,12 +310,9 @@ func runnable(s string, c classify.Class) bool {
 			return false
 		}
 	}
-	switch c.Kind {
-	case classify.DDL, classify.DML, classify.Set, classify.TempTable, classify.Begin, classify.Commit, classify.Rollback,
+	return slices.Contains([]classify.Kind{
+		classify.DDL, classify.DML, classify.Set, classify.TempTable, classify.Begin, classify.Commit, classify.Rollback,
 		classify.Prepare, classify.Execute, classify.Deallocate, classify.Call, classify.ReadWriter, classify.Use,
-		classify.LockTables, classify.UnlockTables, classify.Savepoint:
-		return true
-	default:
-		return false
-	}
+		classify.LockTables, classify.UnlockTables, classify.Savepoint,
+	}, c.Kind)
 }

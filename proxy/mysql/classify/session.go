@@ -40,9 +40,9 @@ func (p *parser) use() {
 		p.other(ReasonUnknown)
 		return
 	}
-	p.c.UseStart, p.c.UseEnd, p.c.UseQuoted = p.from, p.end, p.tok == tQuoted
+	p.c.UseStart, p.c.UseEnd, p.c.UseQuoted = int32(p.from), int32(p.end), p.tok == tQuoted
 	if p.tok == tQuoted {
-		p.c.UseStart = p.start
+		p.c.UseStart = int32(p.start)
 	}
 	p.advance()
 	if !p.ended() {

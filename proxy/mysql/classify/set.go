@@ -66,12 +66,12 @@ func (p *parser) assignment() (user, literal bool) {
 		session = p.target()
 	default:
 	}
-	switch {
-	case p.tok == tUserVar:
+	switch p.tok {
+	case tUserVar:
 		user = true
 		p.c.Flags |= AssignsUserVariable
 		p.advance()
-	case p.tok == tWord || p.tok == tQuoted:
+	case tWord, tQuoted:
 		p.variable(wordTable[lookup(p.s[p.start:p.end])].id, session)
 		p.advance()
 	default:

@@ -17,11 +17,11 @@ type testCase struct {
 }
 
 // readCases reads testdata/cases.txt; the file says what its lines mean.
-func readCases(t testing.TB) []testCase {
-	t.Helper()
+func readCases(tb testing.TB) []testCase {
+	tb.Helper()
 	f, err := os.Open("testdata/cases.txt")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer f.Close()
 	modes := map[string]Mode{
@@ -38,13 +38,13 @@ func readCases(t testing.TB) []testCase {
 		}
 		if m, ok := strings.CutPrefix(line, "[mode "); ok {
 			if mode, ok = modes[strings.TrimSuffix(m, "]")]; !ok {
-				t.Fatalf("line %d: no mode %s", n, m)
+				tb.Fatalf("line %d: no mode %s", n, m)
 			}
 			continue
 		}
 		head, sql, ok := strings.Cut(line, ":")
 		if !ok {
-			t.Fatalf("line %d: no colon", n)
+			tb.Fatalf("line %d: no colon", n)
 		}
 		kind, flags, _ := strings.Cut(head, " ")
 		cases = append(cases, testCase{n, mode, kind, flags, unescape(strings.TrimPrefix(sql, " "))})

@@ -3,7 +3,7 @@ package classify
 //go:generate go run gen_words.go
 
 // wordID numbers the words that have a case of their own in the code.
-type wordID uint8
+type wordID = uint8
 
 // props are what words.txt says of a word; the names are explained there.
 type props uint16

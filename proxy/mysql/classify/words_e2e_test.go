@@ -110,11 +110,11 @@ func stolen(t *testing.T, conn *sql.Conn, word string) (near, far bool) {
 func exists(ctx context.Context, conn *sql.Conn, word string) bool {
 	rows, err := conn.QueryContext(ctx, "EXPLAIN SELECT "+word+"(1)")
 	if err == nil {
+		defer rows.Close()
 		for rows.Next() {
 			continue
 		}
 		err = rows.Err() // EXPLAIN sends the columns before the error
-		rows.Close()
 	}
 	var e *mysql.MySQLError
 	// ER_SP_DOES_NOT_EXIST, ER_FUNC_INEXISTENT_NAME_COLLISION
@@ -131,7 +131,7 @@ func readWords(t *testing.T) map[string][]string {
 	words := map[string][]string{}
 	for sc := bufio.NewScanner(f); sc.Scan(); {
 		if props, names, ok := strings.Cut(sc.Text(), ":"); ok && props[0] != '#' {
-			for _, n := range strings.Fields(names) {
+			for n := range strings.FieldsSeq(names) {
 				words[n] = append(words[n], strings.Fields(props)...)
 			}
 		}

@@ -4,7 +4,7 @@ package classify
 
 // The words with a case of their own.
 const (
-	wNone wordID = iota
+	wNone wordID = iota // the others
 	wAgainst
 	wAlter
 	wAnalyze
