@@ -1,0 +1,245 @@
+package mysqltest
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+
+	"galley/proxy/mysql/wire"
+)
+
+// The capabilities of usual clients.
+const (
+	// PlainCaps is what mysqlnd asks for: neither session tracking nor DEPRECATE_EOF.
+	PlainCaps = wire.ClientProtocol41 | wire.ClientSecureConnection | wire.ClientPluginAuth | wire.ClientTransactions | wire.ClientMultiResults |
+		wire.ClientPSMultiResults | wire.ClientMySQL | wire.ClientLongFlag | wire.ClientMultiStatements | wire.ClientLocalFiles | wire.ClientPluginAuthLenenc
+	// TrackingCaps is what newer connectors ask for besides.
+	TrackingCaps = PlainCaps | wire.ClientSessionTrack | wire.ClientDeprecateEOF
+)
+
+// Login is what a Client logs in with. Caps is PlainCaps if it is 0.
+type Login struct {
+	User, Password, Schema string
+	Caps                   wire.Capability
+	Plugin                 string // What the client starts with; mysql_native_password by default.
+	Attrs                  []byte
+}
+
+// Client is a bare client: commands out, answers in. It is for one goroutine.
+type Client struct {
+	Greeting wire.Greeting
+	Caps     wire.Capability
+	Switched string // The plugin that the server switched to.
+	nc       net.Conn
+	s        *stream
+}
+
+// ioLimit bounds each read and write of a Client.
+const ioLimit = 60 * time.Second
+
+// Connect logs in over nc. An ERR packet is returned as *wire.ServerError.
+func Connect(nc net.Conn, l Login) (*Client, error) {
+	c, err := Greet(nc)
+	if err != nil {
+		_ = nc.Close()
+		return nil, err
+	}
+	if err := c.Login(l); err != nil {
+		_ = nc.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Greet reads the greeting.
+func Greet(nc net.Conn) (*Client, error) {
+	c := &Client{nc: nc, s: newStream(nc)}
+	_ = nc.SetDeadline(time.Now().Add(ioLimit))
+	p, err := c.s.read()
+	if err != nil {
+		return nil, err
+	}
+	c.Greeting, err = wire.ParseGreeting(p)
+	return c, err
+}
+
+// Login answers the greeting.
+func (c *Client) Login(l Login) error {
+	if l.Caps == 0 {
+		l.Caps = PlainCaps
+	}
+	if l.Schema != "" {
+		l.Caps |= wire.ClientConnectWithDB
+	}
+	if l.Plugin == "" {
+		l.Plugin = gomysql.AUTH_NATIVE_PASSWORD
+	}
+	if l.Attrs != nil {
+		l.Caps |= wire.ClientConnectAttrs
+	}
+	c.Caps = l.Caps
+	answer, err := proof(l.Plugin, l.Password, c.Greeting.Scramble[:])
+	if err != nil {
+		return err
+	}
+	login := wire.Login{Capability: l.Caps, MaxPacket: 1 << 24, Charset: 45, User: l.User, Auth: answer, Schema: l.Schema, Plugin: l.Plugin, Attrs: l.Attrs}
+	if err := c.s.write(login.Append(nil)); err != nil {
+		return err
+	}
+	return c.authenticate(l.Password)
+}
+
+// authenticate reads on to the OK.
+func (c *Client) authenticate(password string) error {
+	for {
+		p, err := c.s.read()
+		switch {
+		case err != nil:
+			return err
+		case p[0] == 0:
+			return nil
+		case p[0] == 0xff:
+			return wire.ParseErr(p)
+		case p[0] != 0xfe:
+			return fmt.Errorf("%x in place of an OK", p[0])
+		}
+		sw, err := wire.ParseAuthSwitch(p)
+		if err != nil {
+			return err
+		}
+		c.Switched = sw.Plugin
+		answer, err := proof(sw.Plugin, password, sw.Data)
+		if err != nil {
+			return err
+		}
+		if err := c.s.write(answer); err != nil {
+			return err
+		}
+	}
+}
+
+// proof is a client's answer to a challenge.
+func proof(plugin, password string, challenge []byte) ([]byte, error) {
+	switch {
+	case password == "":
+		return nil, nil
+	case plugin == gomysql.AUTH_NATIVE_PASSWORD:
+		return gomysql.CalcNativePassword(challenge, []byte(password)), nil
+	case plugin == gomysql.AUTH_MARIADB_ED25519:
+		return gomysql.CalcEd25519Password(challenge, password)
+	default:
+		return []byte("answer of " + plugin), nil
+	}
+}
+
+// Close closes the connection without COM_QUIT.
+func (c *Client) Close() { _ = c.nc.Close() }
+
+// Send sends one command.
+func (c *Client) Send(com byte, argument string) error {
+	c.s.seq = 0
+	_ = c.nc.SetDeadline(time.Now().Add(ioLimit))
+	return c.s.write(append([]byte{com}, argument...))
+}
+
+// SendRaw sends bytes as they are.
+func (c *Client) SendRaw(p []byte) error {
+	_ = c.nc.SetDeadline(time.Now().Add(ioLimit))
+	_, err := c.nc.Write(p)
+	return err
+}
+
+// Packet reads one payload.
+func (c *Client) Packet() ([]byte, error) {
+	_ = c.nc.SetDeadline(time.Now().Add(ioLimit))
+	return c.s.read()
+}
+
+// WritePacket goes on with a further packet.
+func (c *Client) WritePacket(p []byte) error { return c.s.write(p) }
+
+// Query runs a statement and reads its answer. An ERR packet is returned as *wire.ServerError.
+func (c *Client) Query(sql string) (*Result, error) {
+	if err := c.Send(wire.ComQuery, sql); err != nil {
+		return nil, err
+	}
+	return c.Read()
+}
+
+// Statement is a prepared statement.
+type Statement struct {
+	ID              uint32
+	Params, Columns int
+}
+
+// Prepare prepares a statement.
+func (c *Client) Prepare(sql string) (Statement, error) {
+	if err := c.Send(wire.ComStmtPrepare, sql); err != nil {
+		return Statement{}, err
+	}
+	return c.ReadPrepared()
+}
+
+// ReadPrepared reads the answer to COM_STMT_PREPARE.
+func (c *Client) ReadPrepared() (Statement, error) {
+	p, err := c.Packet()
+	if err != nil {
+		return Statement{}, err
+	}
+	if p[0] == 0xff {
+		return Statement{}, wire.ParseErr(p)
+	}
+	st := Statement{ID: binary.LittleEndian.Uint32(p[1:]), Columns: int(binary.LittleEndian.Uint16(p[5:])), Params: int(binary.LittleEndian.Uint16(p[7:]))}
+	for _, n := range []int{st.Params, st.Columns} {
+		if n > 0 && !c.Caps.Has(wire.ClientDeprecateEOF) {
+			n++
+		}
+		for range n {
+			if _, err := c.Packet(); err != nil {
+				return st, err
+			}
+		}
+	}
+	return st, nil
+}
+
+// ExecuteBody is the argument of COM_STMT_EXECUTE with text parameters; types says whether their types come along, flags is the cursor's kind.
+func (st Statement) ExecuteBody(types bool, flags byte, params ...string) string {
+	b := binary.LittleEndian.AppendUint32(nil, st.ID)
+	b = append(b, flags, 1, 0, 0, 0)
+	if len(params) == 0 {
+		return string(b)
+	}
+	b = append(b, make([]byte, (len(params)+7)/8)...)
+	if types {
+		b = append(b, 1)
+		for range params {
+			b = append(b, 0xfd, 0)
+		}
+	} else {
+		b = append(b, 0)
+	}
+	for _, p := range params {
+		b = wire.AppendLenenc(b, uint64(len(p)))
+		b = append(b, p...)
+	}
+	return string(b)
+}
+
+// Execute runs a prepared statement, its parameters with their types.
+func (c *Client) Execute(st Statement, params ...string) (*Result, error) {
+	if err := c.Send(wire.ComStmtExecute, st.ExecuteBody(true, 0, params...)); err != nil {
+		return nil, err
+	}
+	return c.Read()
+}
+
+// IsError says whether err is an ERR packet with this code.
+func IsError(err error, code uint16) bool {
+	var e *wire.ServerError
+	return errors.As(err, &e) && e.Code == code
+}

@@ -1,0 +1,135 @@
+package mysqltest
+
+import (
+	"errors"
+	"time"
+
+	"galley/proxy/mysql/wire"
+)
+
+// Fail answers with an error.
+func Fail(code uint16, message string) Reply {
+	return func(c *Conn, _ *Command) error {
+		c.Err(code, message)
+		return nil
+	}
+}
+
+// Done answers with an OK.
+func Done() Reply {
+	return func(c *Conn, _ *Command) error {
+		c.OK(wire.OK{})
+		return nil
+	}
+}
+
+// Table answers with rows of one column.
+func Table(values ...string) Reply {
+	return func(c *Conn, _ *Command) error {
+		c.Columns([]string{"a"})
+		for _, v := range values {
+			c.Row([]string{v})
+		}
+		c.end()
+		return nil
+	}
+}
+
+// ErrorAmongRows answers with rows and then an error.
+func ErrorAmongRows(code uint16, message string, values ...string) Reply {
+	return func(c *Conn, _ *Command) error {
+		c.Columns([]string{"a"})
+		for _, v := range values {
+			c.Row([]string{v})
+		}
+		c.Err(code, message)
+		return nil
+	}
+}
+
+// Close closes the connection when the command has been read, with no answer: it may have run.
+func Close() Reply { return func(*Conn, *Command) error { return errQuit } }
+
+// CloseReset is Close with a reset.
+func CloseReset() Reply {
+	return func(c *Conn, _ *Command) error {
+		c.Reset()
+		return errQuit
+	}
+}
+
+// Cut gives the first n bytes of an answer and closes the connection.
+func Cut(n int, reply Reply) Reply {
+	return func(c *Conn, cmd *Command) error {
+		err := reply(c, cmd)
+		c.limit = n
+		return err
+	}
+}
+
+// FailAndClose answers with an error and closes the connection, as a server does that ends or whose connection is killed.
+func FailAndClose(code uint16, message string) Reply {
+	return func(c *Conn, _ *Command) error {
+		c.Err(code, message)
+		return errQuit
+	}
+}
+
+// errKilled ends a connection while it waits.
+var errKilled = errors.New("killed")
+
+// After answers when gate is closed. KILL QUERY ends it with error 1317.
+func After(gate <-chan struct{}, reply Reply) Reply {
+	return func(c *Conn, cmd *Command) error {
+		select {
+		case <-gate:
+			return reply(c, cmd)
+		case <-c.interrupt:
+			c.Err(1317, "Query execution was interrupted")
+			return nil
+		case <-c.gone:
+		case <-c.Node.closed:
+		}
+		return errKilled
+	}
+}
+
+// Delay answers after d.
+func Delay(d time.Duration, reply Reply) Reply {
+	return func(c *Conn, cmd *Command) error {
+		gate := make(chan struct{})
+		stop := time.AfterFunc(d, func() { close(gate) })
+		defer stop.Stop()
+		return After(gate, reply)(c, cmd)
+	}
+}
+
+// Hang never answers.
+func Hang() Reply { return After(nil, nil) }
+
+// Usual answers as the node would without a rule.
+func Usual() Reply { return func(c *Conn, cmd *Command) error { return c.query(cmd) } }
+
+// AskFile asks the client for a file and gives what came to got, joined, before it says OK.
+func AskFile(name string, got func([]byte)) Reply {
+	return func(c *Conn, _ *Command) error {
+		c.packet(append([]byte{0xfb}, name...))
+		if err := c.flush(); err != nil {
+			return err
+		}
+		var all []byte
+		for {
+			p, err := c.s.read()
+			if err != nil {
+				return err
+			}
+			if len(p) == 0 {
+				break
+			}
+			all = append(all, p...)
+		}
+		got(all)
+		c.OK(wire.OK{AffectedRows: 1})
+		return nil
+	}
+}

@@ -1,0 +1,235 @@
+package mysqltest
+
+import (
+	"encoding/hex"
+	"strconv"
+	"strings"
+
+	"galley/proxy/mysql/wire"
+)
+
+// query answers a statement as a server would, as far as session state goes: reads give the node's name, writes an OK.
+func (c *Conn) query(cmd *Command) error {
+	if !strings.Contains(cmd.Text, ";") || !c.Caps.Has(wire.ClientMultiStatements) {
+		return c.statementText(cmd.Text, cmd)
+	}
+	parts := strings.Split(strings.TrimRight(cmd.Text, "; "), ";")
+	for i, part := range parts {
+		c.More = i < len(parts)-1
+		one := strings.TrimSpace(part)
+		err := error(nil)
+		if reply := c.Node.take(one); reply != nil && one != cmd.Text {
+			err = reply(c, cmd)
+		} else {
+			err = c.statementText(one, cmd)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	c.More = false
+	return nil
+}
+
+func (c *Conn) statementText(text string, cmd *Command) error {
+	text = strings.TrimSpace(text)
+	for strings.HasPrefix(text, "/*") {
+		_, rest, _ := strings.Cut(text, "*/")
+		text = strings.TrimSpace(rest)
+	}
+	upper := strings.ToUpper(text)
+	word, rest, _ := strings.Cut(upper, " ")
+	switch word {
+	case "SET":
+		return c.set(text[4:])
+	case "USE":
+		return c.use(strings.Trim(text[4:], "`"))
+	case "BEGIN", "START":
+		c.begin(strings.Contains(rest, "READ ONLY"))
+	case "COMMIT", "ROLLBACK":
+		c.Status &^= wire.StatusInTrans | wire.StatusInTransReadOnly
+		c.Track(wire.TrackCharacteristics, "")
+		c.Track(wire.TrackTransaction, "________")
+		c.OK(wire.OK{})
+	case "LOCK":
+		c.Track(wire.TrackTransaction, "_______L")
+		c.OK(wire.OK{})
+	case "UNLOCK":
+		c.Track(wire.TrackTransaction, "________")
+		c.OK(wire.OK{})
+	case "KILL":
+		return c.kill(rest)
+	case "SELECT", "SHOW", "HANDLER", "WITH", "(SELECT":
+		if word == "HANDLER" && !strings.Contains(rest, "READ") {
+			c.OK(wire.OK{})
+			return nil
+		}
+		c.implicit(word != "SHOW")
+		c.Rows([]string{"node"}, []string{c.Node.Name})
+	case "CREATE", "DROP":
+		if strings.Contains(rest, "TEMPORARY") {
+			c.Track(wire.TrackStateChange, "1")
+		}
+		c.OK(wire.OK{})
+	case "INSERT", "UPDATE", "DELETE", "REPLACE":
+		c.implicit(true)
+		c.insertID++
+		c.OK(wire.OK{AffectedRows: 1, InsertID: c.insertID, Info: []byte("Rows matched: 1")})
+	default:
+		c.OK(wire.OK{})
+	}
+	_ = cmd
+	return nil
+}
+
+// implicit begins a transaction without autocommit.
+func (c *Conn) implicit(rows bool) {
+	if rows && c.Status&(wire.StatusAutocommit|wire.StatusInTrans) == 0 {
+		c.Status |= wire.StatusInTrans
+	}
+}
+
+func (c *Conn) begin(readOnly bool) {
+	c.Status |= wire.StatusInTrans
+	characteristics := "START TRANSACTION;"
+	if readOnly {
+		c.Status |= wire.StatusInTransReadOnly
+		characteristics = "START TRANSACTION READ ONLY;"
+	}
+	c.Track(wire.TrackCharacteristics, characteristics)
+	c.Track(wire.TrackTransaction, "T_______")
+	c.OK(wire.OK{})
+}
+
+func (c *Conn) use(schema string) error {
+	if c.Node.lacks(schema) {
+		c.Err(1049, "Unknown database '"+schema+"'")
+		return nil
+	}
+	c.Schema = schema
+	c.Track(wire.TrackSchema, schema)
+	c.OK(wire.OK{})
+	return nil
+}
+
+// kill runs KILL [QUERY] id.
+func (c *Conn) kill(what string) error {
+	words := strings.Fields(what)
+	id, _ := strconv.ParseUint(words[len(words)-1], 10, 32)
+	target := c.Node.thread(uint32(id))
+	if target == nil {
+		c.Err(1094, "Unknown thread id: "+words[len(words)-1])
+		return nil
+	}
+	if target.User != c.User {
+		c.Err(1095, "You are not owner of thread "+words[len(words)-1])
+		return nil
+	}
+	if strings.Contains(what, "QUERY") {
+		select {
+		case target.interrupt <- struct{}{}:
+		default:
+		}
+	} else {
+		target.Close()
+	}
+	c.OK(wire.OK{})
+	return nil
+}
+
+// set runs SET.
+func (c *Conn) set(what string) error {
+	upper := strings.ToUpper(what)
+	switch {
+	case strings.HasPrefix(upper, "NAMES "):
+		charset := unquote(strings.Fields(what)[1])
+		c.Set("character_set_client", charset)
+		c.Set("character_set_results", charset)
+		c.Set("character_set_connection", charset)
+	case strings.HasPrefix(upper, "TRANSACTION "):
+		c.Track(wire.TrackCharacteristics, "SET "+upper+";")
+	case strings.HasPrefix(what, "@") && !strings.HasPrefix(what, "@@"):
+		c.Track(wire.TrackStateChange, "1")
+	default:
+		assignments := splitAssignments(what)
+		for _, one := range assignments {
+			name, value, found := strings.Cut(one, "=")
+			if !found {
+				c.Err(1064, "You have an error in your SQL syntax near '"+one+"'")
+				return nil
+			}
+			c.assign(strings.TrimSpace(name), strings.TrimSpace(value))
+		}
+	}
+	c.OK(wire.OK{})
+	return nil
+}
+
+func (c *Conn) assign(name, value string) {
+	name = strings.ToLower(name)
+	for _, prefix := range []string{"session ", "@@session.", "@@"} {
+		name = strings.TrimPrefix(name, prefix)
+	}
+	value = unquote(strings.TrimSuffix(value, ":"))
+	flag := uint16(0)
+	switch name {
+	case "autocommit":
+		value = onOff(value)
+		flag = wire.StatusAutocommit
+		if value == "ON" {
+			c.Status |= flag
+			c.Status &^= wire.StatusInTrans
+		} else {
+			c.Status &^= flag
+		}
+	case "sql_mode":
+		c.Status &^= wire.StatusAnsiQuotes | wire.StatusNoBackslashEscape
+		if strings.Contains(value, "ANSI_QUOTES") {
+			c.Status |= wire.StatusAnsiQuotes
+		}
+		if strings.Contains(value, "NO_BACKSLASH_ESCAPES") {
+			c.Status |= wire.StatusNoBackslashEscape
+		}
+	case "character_set_results":
+		if strings.EqualFold(value, "NULL") {
+			value = ""
+		}
+	}
+	c.Set(name, value)
+}
+
+func onOff(value string) string {
+	if value == "1" || strings.EqualFold(value, "on") {
+		return "ON"
+	}
+	return "OFF"
+}
+
+// splitAssignments splits at the commas outside of quotes.
+func splitAssignments(s string) []string {
+	var parts []string
+	quoted, start := false, 0
+	for i := range len(s) {
+		switch {
+		case s[i] == '\'':
+			quoted = !quoted
+		case s[i] == ',' && !quoted:
+			parts = append(parts, strings.TrimSpace(s[start:i]))
+			start = i + 1
+		}
+	}
+	return append(parts, strings.TrimSpace(s[start:]))
+}
+
+// unquote gives the value of a literal: 'text', x'hex' or a word.
+func unquote(s string) string {
+	if strings.HasPrefix(s, "x'") {
+		if b, err := hex.DecodeString(strings.Trim(s[1:], "'")); err == nil {
+			return string(b)
+		}
+	}
+	if len(s) >= 2 && s[0] == '\'' && s[len(s)-1] == '\'' {
+		return strings.ReplaceAll(s[1:len(s)-1], "''", "'")
+	}
+	return s
+}
