@@ -83,10 +83,10 @@ func (f *fleet) sayAll(addrs string, change ...func(*Status)) {
 	}
 }
 
-// fail lets a node's probe fail outright.
-func (f *fleet) fail(addr string, r Reason, refused bool) {
+// fail lets a node's probe fail outright: refused, or lost on the way.
+func (f *fleet) fail(addr string, refused bool) {
 	o := f.at(addr)
-	o.Fault, o.Refused, o.Lost, o.Miss = r, refused, true, time.Time{}
+	o.Fault, o.Refused, o.Lost, o.Miss = Unreachable, refused, true, time.Time{}
 }
 
 // hang lets a node's probe begin and not end.
@@ -164,7 +164,7 @@ func TestHealthyCluster(t *testing.T) {
 
 func TestWriterIsSticky(t *testing.T) {
 	f := newFleet(t, 3)
-	f.fail("n1:1", Unreachable, true)
+	f.fail("n1:1", true)
 	f.build()
 	f.want("n2:1", "n3:1")
 	e := f.view.Events[len(f.view.Events)-1]
@@ -200,7 +200,7 @@ func TestWriterOrder(t *testing.T) {
 		if w.Addr != want {
 			t.Fatalf("writer %s, want %s: configured order, then by address", w.Addr, want)
 		}
-		f.fail(want, Unreachable, true)
+		f.fail(want, true)
 		f.build()
 	}
 }
@@ -313,8 +313,8 @@ func TestResumedNodeIsNotUsed(t *testing.T) {
 	f.want("n2:1", "n3:1")
 
 	// Even when it is the only one that galley still sees.
-	f.fail("n2:1", Unreachable, false)
-	f.fail("n3:1", Unreachable, false)
+	f.fail("n2:1", false)
+	f.fail("n3:1", false)
 	f.pass(time.Second)
 	f.say("n1:1")
 	f.build()
@@ -354,7 +354,7 @@ func TestClusterBornAnew(t *testing.T) {
 			f := newFleet(t, 3)
 			f.pass(time.Second)
 			for _, a := range []string{"n1:1", "n2:1", "n3:1"} {
-				f.fail(a, Unreachable, true)
+				f.fail(a, true)
 			}
 			f.build()
 			f.want("", "")
@@ -383,7 +383,7 @@ func TestClusterBornAnew(t *testing.T) {
 func TestNodeBootstrappedTwiceIsRefused(t *testing.T) {
 	f := newFleet(t, 3)
 	f.pass(time.Second)
-	f.fail("n1:1", Unreachable, true)
+	f.fail("n1:1", true)
 	f.sayAll("n2:1 n3:1", conf(4, 2))
 	f.build()
 	f.want("n2:1", "n3:1")
@@ -434,8 +434,8 @@ func TestShrinkToOne(t *testing.T) {
 	f.want("n1:1", "n2:1 n3:1")
 	f.pass(settle)
 	f.say("n1:1")
-	f.fail("n2:1", Unreachable, true)
-	f.fail("n3:1", Unreachable, true)
+	f.fail("n2:1", true)
+	f.fail("n3:1", true)
 	f.build()
 	f.want("n1:1", "n1:1")
 }
@@ -452,7 +452,7 @@ func TestForeignCluster(t *testing.T) {
 	}
 	f.wantReason("n4:1", ForeignClusterUUID)
 	for _, a := range []string{"n1:1", "n2:1", "n3:1"} {
-		f.fail(a, Unreachable, true)
+		f.fail(a, true)
 	}
 	for range 60 {
 		f.pass(time.Second)
@@ -472,7 +472,7 @@ func TestAliasIsNotASecondNode(t *testing.T) {
 	if f.view.at("alias:1") != nil {
 		t.Error("the alias is a node of its own")
 	}
-	f.fail("n2:1", Unreachable, false)
+	f.fail("n2:1", false)
 	f.build()
 	f.pass(settle)
 	f.sayAll("n1:1 alias:1")
@@ -557,7 +557,7 @@ func TestFirstWriterWaitsForTheConfiguredOrder(t *testing.T) {
 func TestFaultIsNotForgottenWhenTheNextProbeHangs(t *testing.T) {
 	f := newFleet(t, 3)
 	f.pass(100 * time.Millisecond)
-	f.fail("n2:1", Unreachable, false)
+	f.fail("n2:1", false)
 	f.build()
 	f.hang("n2:1")
 	f.pass(100 * time.Millisecond)
@@ -633,15 +633,15 @@ func TestFactsAreCommonToUsableNodes(t *testing.T) {
 			s.Server = ServerFacts{Version: version, Greeting: "5.5.5-" + version, Capabilities: 0xf0 | 1<<i, MaxAllowedPacket: int64(1000 - i), Charset: version}
 		})
 	}
-	f.fail("n3:1", Unreachable, true)
+	f.fail("n3:1", true)
 	f.build()
 	got := f.view.Server
 	want := ServerFacts{Version: "10.6.9-MariaDB", Greeting: "5.5.5-10.6.9-MariaDB", Capabilities: 0xf0, MaxAllowedPacket: 999, Charset: "10.11.19-MariaDB"}
 	if got != want {
 		t.Errorf("facts %+v\nwant  %+v", got, want)
 	}
-	f.fail("n1:1", Unreachable, true)
-	f.fail("n2:1", Unreachable, true)
+	f.fail("n1:1", true)
+	f.fail("n2:1", true)
 	if f.build(); f.view.Server != want {
 		t.Errorf("facts without any node %+v: a greeting must still be possible", f.view.Server)
 	}
@@ -693,7 +693,7 @@ func FuzzBuildView(f *testing.F) {
 			fl.pass(time.Duration(b) * 10 * time.Millisecond)
 			switch b / 3 % 12 {
 			case 0:
-				fl.fail(addr, Unreachable, true)
+				fl.fail(addr, true)
 			case 1:
 				fl.hang(addr)
 			case 2:

@@ -156,7 +156,7 @@ func (n *fakeNode) serve(c net.Conn) {
 	if writePacket(c, 0, greet) != nil {
 		return
 	}
-	login, _, err := readPacket(c)
+	login, err := readPacket(c)
 	if err != nil {
 		return
 	}
@@ -174,7 +174,7 @@ func (n *fakeNode) serve(c net.Conn) {
 		return
 	}
 	for {
-		cmd, _, err := readPacket(c)
+		cmd, err := readPacket(c)
 		if err != nil || len(cmd) == 0 || cmd[0] == 1 {
 			return
 		}
@@ -221,8 +221,11 @@ func (n *fakeNode) answer(c net.Conn, query string) error {
 		return err
 	case query == variablesQuery:
 		_, err := writeRows(c, 1, 4, [][]string{
-			{"SQL_MODE", "SESSION", "SET", "NO"}, {"TIMESTAMP", "SESSION ONLY", "DOUBLE", "NO"}, {"AUTOCOMMIT", "SESSION", "BOOLEAN", "NO"},
-			{"WAIT_TIMEOUT", "SESSION", "BIGINT UNSIGNED", "NO"}, {"VERSION", "GLOBAL", "VARCHAR", "YES"},
+			{"SQL_MODE", "SESSION", "SET", "NO"},
+			{"TIMESTAMP", "SESSION ONLY", "DOUBLE", "NO"},
+			{"AUTOCOMMIT", "SESSION", "BOOLEAN", "NO"},
+			{"WAIT_TIMEOUT", "SESSION", "BIGINT UNSIGNED", "NO"},
+			{"VERSION", "GLOBAL", "VARCHAR", "YES"},
 		}, false)
 		return err
 	}
@@ -275,14 +278,14 @@ func writePacket(c net.Conn, seq byte, p []byte) error {
 	return err
 }
 
-func readPacket(c net.Conn) (payload []byte, seq byte, err error) {
+func readPacket(c net.Conn) ([]byte, error) {
 	var head [4]byte
-	if _, err = io.ReadFull(c, head[:]); err != nil {
-		return nil, 0, err
+	if _, err := io.ReadFull(c, head[:]); err != nil {
+		return nil, err
 	}
-	payload = make([]byte, int(head[0])|int(head[1])<<8|int(head[2])<<16)
-	_, err = io.ReadFull(c, payload)
-	return payload, head[3], err
+	payload := make([]byte, int(head[0])|int(head[1])<<8|int(head[2])<<16)
+	_, err := io.ReadFull(c, payload)
+	return payload, err
 }
 
 // testSettings are the usual settings for these nodes.

@@ -1,0 +1,427 @@
+//go:build e2e
+
+package cluster
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	_ "github.com/go-sql-driver/mysql"
+	"github.com/hashicorp/go-hclog"
+
+	"galley/cluster/clusterlab"
+)
+
+// labTest is a real cluster and a monitor of it that is configured with the
+// first node only.
+type labTest struct {
+	t   *testing.T
+	ctx context.Context
+	lab *clusterlab.Lab
+	m   *Monitor
+	n   []*clusterlab.Node
+}
+
+// TestRealCluster walks one real cluster through every event that a view has
+// to follow. The steps build on each other.
+func TestRealCluster(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	defer cancel()
+	lab, err := clusterlab.Start(ctx, clusterlab.Options{Nodes: 3, BufferPoolMB: 24, Progress: func(s string) { t.Log(s) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lab.Close()
+	l := &labTest{t: t, ctx: ctx, lab: lab, n: slices.Clone(lab.Nodes())}
+	// Discovered nodes come in the order of their addresses.
+	slices.SortFunc(l.n[1:], func(a, b *clusterlab.Node) int { return strings.Compare(a.Addr(), b.Addr()) })
+	s := testSettings(l.n[0].Addr())
+	s.User, s.Password = lab.Monitor().User, lab.Monitor().Password
+	if l.m, err = New(Options{Settings: s, Logger: hclog.New(&hclog.LoggerOptions{Output: testWriter{t}})}); err != nil {
+		t.Fatal(err)
+	}
+	accounts, err := NewAccounts(AccountsOptions{Monitor: l.m, Logger: hclog.NewNullLogger()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	variables, err := NewVariables(l.m, hclog.NewNullLogger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	runCtx, stop := context.WithCancel(ctx)
+	for _, run := range []func(context.Context) error{l.m.Run, accounts.Run, variables.Run} {
+		wg.Go(func() { _ = run(runCtx) })
+	}
+	defer func() { stop(); wg.Wait() }()
+
+	for _, step := range []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"discovers", l.discovers},
+		{"greeting and variables", func(t *testing.T) { l.facts(t, variables) }},
+		{"accounts", func(t *testing.T) { l.accounts(t, accounts) }},
+		{"desync", l.desync},
+		{"reject queries", l.rejects},
+		{"read only", l.readOnly},
+		{"queue", l.queue},
+		{"killed writer", l.killed},
+		{"stopped and resumed writer", l.resumed},
+		{"sole donor", l.soleDonor},
+		{"all down and up", l.allDown},
+	} {
+		if !t.Run(step.name, func(t *testing.T) { l.t = t; step.run(t) }) {
+			break
+		}
+	}
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	w.t.Logf("%s", strings.TrimSpace(string(p)))
+	return len(p), nil
+}
+
+// eventually waits until the view is as told, and gives how long that took.
+func (l *labTest) eventually(what string, within time.Duration, is func(*View) bool) time.Duration {
+	l.t.Helper()
+	start := time.Now()
+	for tick := time.Tick(2 * time.Millisecond); ; <-tick {
+		v := l.m.View()
+		if is(v) {
+			l.t.Logf("%s after %v", what, time.Since(start).Round(time.Millisecond))
+			return time.Since(start)
+		}
+		if time.Since(start) > within {
+			for _, n := range v.Nodes {
+				l.t.Logf("%s: %v %v conf %d size %d %s", n.Addr, n.Role, n.Reason, n.Status.ConfID, n.Status.ClusterSize, n.Err)
+			}
+			l.t.Fatalf("%s: not within %v; writer %d (%v), readers %v", what, within, v.Writer, v.WriterReason, v.Readers)
+		}
+	}
+}
+
+// roles says whether the writer and the readers are these nodes.
+func roles(v *View, writer *clusterlab.Node, readers ...*clusterlab.Node) bool {
+	w := v.WriterNode()
+	if w == nil || w.Addr != writer.Addr() || len(v.Readers) != len(readers) {
+		return false
+	}
+	for _, r := range readers {
+		if n := v.Node(r.Addr()); n == nil || (n.Role != RoleReader && n.Role != RoleWriter) {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *labTest) wantRoles(what string, within time.Duration, writer *clusterlab.Node, readers ...*clusterlab.Node) time.Duration {
+	l.t.Helper()
+	return l.eventually(what, within, func(v *View) bool { return roles(v, writer, readers...) })
+}
+
+func (l *labTest) exec(n *clusterlab.Node, statement string) {
+	l.t.Helper()
+	if err := n.Exec(l.ctx, statement); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *labTest) must(err error) {
+	l.t.Helper()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *labTest) discovers(t *testing.T) {
+	l.wantRoles("three nodes from one address", 5*time.Second, l.n[0], l.n[1], l.n[2])
+	if v := l.m.View(); len(v.Nodes) != 3 || v.Size != 3 || !v.Nodes[0].SeenAs.IsLoopback() {
+		t.Errorf("view %+v", v)
+	}
+}
+
+func (l *labTest) facts(t *testing.T, variables *Variables) {
+	f := l.m.View().Server
+	if !strings.Contains(f.Greeting, "MariaDB") || !strings.Contains(f.Greeting, f.Version) || f.Capabilities&(1<<23) == 0 || f.ExtendedCaps == 0 || f.MaxAllowedPacket == 0 {
+		t.Errorf("facts %+v", f)
+	}
+	l.eventually("system variables", 5*time.Second, func(*View) bool { return variables.Len() > 300 })
+	for name, want := range map[string]VariableKind{"sql_mode": TextVariable, "autocommit": BooleanVariable, "timestamp": NumberVariable, "wait_timeout": NumberVariable} {
+		if got := variables.Kind(name); got != want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// accounts holds the order and the matching of accounts against the server's.
+func (l *labTest) accounts(t *testing.T, accounts *Accounts) {
+	l.must(accounts.Refresh(l.ctx))
+	app := l.lab.App()
+	if a, ok := accounts.Snapshot().Find(app.User, "127.0.0.1", true); !ok || a.Methods[0].Plugin != "mysql_native_password" || len(a.Methods[0].AuthString) != 41 {
+		t.Fatalf("account of the application: %+v", a)
+	}
+	node := l.n[0]
+	hosts := []string{
+		"%", "127.%", "127.0.0.%", "127.0.0.1", "127.0.0._", "127.0._.1", "%.1", "1%1", "1%.%.1", "%0.1", "127.0.0.0/255.255.255.0",
+		"127.0.0.0/255.0.0.0", "10.%", "localhost", "127.0.0.___", "_27.0.0.1", "12_.0.0._", "%2%", "%%.1",
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 25 {
+		rng.Shuffle(len(hosts), func(i, j int) { hosts[i], hosts[j] = hosts[j], hosts[i] })
+		some := hosts[:1+rng.IntN(6)]
+		var names []string
+		for _, h := range some {
+			names = append(names, accountName("t", h))
+		}
+		anonymous := rng.IntN(3) == 0
+		if anonymous {
+			names = append(names, accountName("", hosts[len(hosts)-1]))
+		}
+		l.exec(node, "CREATE USER "+strings.Join(names, ", "))
+		l.must(accounts.Refresh(l.ctx))
+		want := l.currentUser(node)
+		got := "none"
+		if a, ok := accounts.Snapshot().Find("t", "127.0.0.1", true); ok {
+			got = a.User + "@" + a.Host
+		}
+		if got != want {
+			t.Errorf("among %v the server takes %s, galley %s", names, want, got)
+		}
+		l.exec(node, "DROP USER "+strings.Join(names, ", "))
+	}
+	l.exec(node, "CREATE USER bare@'%' IDENTIFIED BY 'bare'")
+	s := testSettings(node.Addr())
+	s.User, s.Password = "bare", "bare"
+	m, err := New(Options{Settings: s, Logger: hclog.NewNullLogger()})
+	l.must(err)
+	bare, err := NewAccounts(AccountsOptions{Monitor: m, Logger: hclog.NewNullLogger()})
+	l.must(err)
+	ctx, cancel := context.WithTimeout(l.ctx, 3*time.Second)
+	defer cancel()
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = m.Run(ctx) })
+	wg.Go(func() { _ = bare.Run(ctx) })
+	wg.Wait()
+	grant := (*GrantError)(nil)
+	if !errors.As(bare.State().Err, &grant) {
+		t.Fatalf("without the right: %v", bare.State().Err)
+	}
+	l.exec(node, grant.Grant())
+	l.exec(node, "DROP USER bare@'%'")
+}
+
+// currentUser is the account as which the server takes the user t.
+func (l *labTest) currentUser(n *clusterlab.Node) string {
+	l.t.Helper()
+	db, err := sql.Open("mysql", fmt.Sprintf("t@tcp(%s)/", n.Addr()))
+	l.must(err)
+	defer db.Close()
+	var who string
+	if err = db.QueryRowContext(l.ctx, "SELECT CURRENT_USER()").Scan(&who); err != nil {
+		return "none"
+	}
+	return who
+}
+
+func (l *labTest) desync(*testing.T) {
+	l.exec(l.n[0], "SET GLOBAL wsrep_desync=ON")
+	l.wantRoles("the desynced writer is left", 2*time.Second, l.n[1], l.n[2])
+	l.exec(l.n[0], "SET GLOBAL wsrep_desync=OFF")
+	l.wantRoles("and comes back as a reader", 5*time.Second, l.n[1], l.n[0], l.n[2])
+}
+
+func (l *labTest) rejects(*testing.T) {
+	l.exec(l.n[1], "SET GLOBAL wsrep_reject_queries=ALL")
+	l.eventually("the rejecting writer is left", 2*time.Second, func(v *View) bool {
+		return v.Node(l.n[1].Addr()).Reason == RejectingQueries && v.WriterNode() != nil && v.WriterNode().Addr == l.n[0].Addr()
+	})
+	l.exec(l.n[1], "SET GLOBAL wsrep_reject_queries=NONE")
+	l.wantRoles("and comes back as a reader", 2*time.Second, l.n[0], l.n[1], l.n[2])
+}
+
+func (l *labTest) readOnly(*testing.T) {
+	l.exec(l.n[0], "SET GLOBAL read_only=ON")
+	l.eventually("the writer moves and the node takes reads", 3*time.Second, func(v *View) bool {
+		n := v.Node(l.n[0].Addr())
+		return n.Reason == ReadOnly && n.Role == RoleReader && v.WriterNode() != nil
+	})
+	l.exec(l.n[0], "SET GLOBAL read_only=OFF")
+	l.eventually("nothing fails back", 3*time.Second, func(v *View) bool {
+		n := v.Node(l.n[0].Addr())
+		return n.Reason == OK && n.Role == RoleReader
+	})
+}
+
+// queue blocks a reader's applier until its queue takes its share of reads.
+func (l *labTest) queue(*testing.T) {
+	writer := l.node(l.m.View().WriterNode().Addr)
+	reader := l.node(l.m.View().PickReader().Addr)
+	l.exec(writer, "CREATE TABLE IF NOT EXISTS app.q (id INT AUTO_INCREMENT PRIMARY KEY)")
+	db, err := sql.Open("mysql", l.lab.RootDSN(reader))
+	l.must(err)
+	defer db.Close()
+	conn, err := db.Conn(l.ctx)
+	l.must(err)
+	defer conn.Close()
+	_, err = conn.ExecContext(l.ctx, "FLUSH TABLES WITH READ LOCK")
+	l.must(err)
+	ctx, cancel := context.WithCancel(l.ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		// Until flow control pauses it.
+		for ctx.Err() == nil && writer.Exec(ctx, "INSERT INTO app.q VALUES ()") == nil {
+		}
+	})
+	l.eventually("the queue takes its reads", 30*time.Second, func(v *View) bool {
+		n := v.Node(reader.Addr())
+		return n.Reason != OK && n.Role == RoleNone
+	})
+	_, err = conn.ExecContext(l.ctx, "UNLOCK TABLES")
+	l.must(err)
+	cancel()
+	wg.Wait()
+	l.eventually("reads come back", 30*time.Second, func(v *View) bool { return v.Node(reader.Addr()).Role == RoleReader })
+}
+
+// node finds a lab node by its address.
+func (l *labTest) node(addr string) *clusterlab.Node {
+	for _, n := range l.lab.Nodes() {
+		if n.Addr() == addr {
+			return n
+		}
+	}
+	l.t.Fatalf("no node %s", addr)
+	return nil
+}
+
+func (l *labTest) killed(t *testing.T) {
+	writer := l.node(l.m.View().WriterNode().Addr)
+	l.must(writer.Kill())
+	took := l.eventually("another writer", 2*time.Second, func(v *View) bool {
+		return v.WriterNode() != nil && v.WriterNode().Addr != writer.Addr()
+	})
+	if took > 800*time.Millisecond {
+		t.Errorf("a killed writer was seen after %v", took)
+	}
+	l.must(writer.Start(l.ctx))
+	// The writer may have moved once more: it is left when it becomes donor.
+	l.eventually("the killed one reads", 20*time.Second, func(v *View) bool {
+		return v.Writer >= 0 && len(v.Readers) == 2 && v.Node(writer.Addr()).Role == RoleReader
+	})
+}
+
+// resumed holds facts.md's 'A node that was stopped and resumed' against a
+// real one: nothing is read from it until it is back in the newest view.
+func (l *labTest) resumed(t *testing.T) {
+	writer := l.node(l.m.View().WriterNode().Addr)
+	id := l.m.View().WriterNode().ID
+	l.must(writer.Pause())
+	took := l.eventually("the hung writer is left", 4*time.Second, func(v *View) bool { return v.WriterNode() == nil || v.WriterNode().Addr != writer.Addr() })
+	if took > 2300*time.Millisecond {
+		t.Errorf("left the hung writer after %v", took)
+	}
+	l.eventually("it is evicted", 15*time.Second, func(v *View) bool { n := v.Node(writer.Addr()); return n == nil || n.Evicted })
+	old := l.m.View().ConfID
+	l.must(writer.Resume())
+	l.eventually("it is back", 30*time.Second, func(v *View) bool {
+		n := v.Node(writer.Addr())
+		if n == nil {
+			return false
+		}
+		if n.Role != RoleNone && (n.Status.ConfID < old || n.Status.ConfID < v.ConfID-1) {
+			t.Fatalf("used with view %d while the cluster is at %d", n.Status.ConfID, v.ConfID)
+		}
+		return n.Role == RoleReader
+	})
+	if n := l.m.View().Node(writer.Addr()); n.ID != id {
+		t.Logf("its gcomm UUID is another one now: %s, was %s", n.ID, id)
+	}
+}
+
+// soleDonor holds trap 8: the only node there is serves an SST and is used.
+func (l *labTest) soleDonor(t *testing.T) {
+	for _, n := range l.n[1:] {
+		l.must(n.Terminate(l.ctx))
+	}
+	l.eventually("one node does everything", 10*time.Second, func(v *View) bool { return roles(v, l.n[0], l.n[0]) })
+	// A desync is the donor's state for as long as the test wants it.
+	l.exec(l.n[0], "SET GLOBAL wsrep_desync=ON")
+	l.eventually("it is a last resort", 3*time.Second, func(v *View) bool { return v.Node(l.n[0].Addr()).WriteGrade == LastResort })
+	if v := l.m.View(); !roles(v, l.n[0], l.n[0]) {
+		t.Errorf("the sole node is refused: writer %d (%v), readers %v", v.Writer, v.WriterReason, v.Readers)
+	}
+	l.exec(l.n[0], "SET GLOBAL wsrep_desync=OFF")
+	bad := make(chan string, 1)
+	ctx, cancel := context.WithCancel(l.ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		sawDonor := false
+		for ctx.Err() == nil {
+			changed, v := l.m.Changed(), l.m.View()
+			sawDonor = sawDonor || v.Node(l.n[0].Addr()).Reason == Donor
+			if v.Writer < 0 || v.PickReader() == nil {
+				select {
+				case bad <- fmt.Sprintf("writer %d (%v), readers %v", v.Writer, v.WriterReason, v.Readers):
+				default:
+				}
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+		}
+		t.Logf("donor seen: %v", sawDonor)
+	})
+	added, err := l.lab.AddNode(l.ctx) // a full SST from the sole node
+	l.must(err)
+	cancel()
+	wg.Wait()
+	select {
+	case what := <-bad:
+		t.Errorf("refused while it was donor: %s", what)
+	default:
+	}
+	l.wantRoles("the joiner is discovered", 10*time.Second, l.n[0], added)
+	l.must(added.Terminate(l.ctx))
+	l.eventually("and forgotten when it has left", 10*time.Second, func(v *View) bool { return v.Node(added.Addr()) == nil })
+	for _, n := range l.n[1:] {
+		l.must(n.Start(l.ctx))
+	}
+	l.eventually("all are back", 20*time.Second, func(v *View) bool { return v.Writer >= 0 && len(v.Readers) == 2 })
+}
+
+// allDown holds trap 9: wsrep_cluster_conf_id starts at 1 again.
+func (l *labTest) allDown(t *testing.T) {
+	old := l.m.View().ConfID
+	for _, n := range l.n {
+		l.must(n.Kill())
+	}
+	l.eventually("nobody is left", 3*time.Second, func(v *View) bool { return v.Writer < 0 && v.PickReader() == nil })
+	l.must(l.lab.Bootstrap(l.ctx, nil))
+	start := time.Now()
+	l.eventually("a writer", 10*time.Second, func(v *View) bool { return v.Writer >= 0 })
+	t.Logf("view %d before, %d now", old, l.m.View().ConfID)
+	if l.m.View().ConfID >= old {
+		t.Errorf("view %d before, %d now: this test no longer shows what it should", old, l.m.View().ConfID)
+	}
+	if time.Since(start) > 3*time.Second {
+		t.Errorf("the cluster born anew was accepted after %v only", time.Since(start))
+	}
+	for _, n := range l.n {
+		if n.Addr() != l.m.View().WriterNode().Addr {
+			l.must(n.Start(l.ctx))
+		}
+	}
+	l.eventually("all are back", 20*time.Second, func(v *View) bool { return v.Writer >= 0 && len(v.Readers) == 2 })
+}
