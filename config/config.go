@@ -46,9 +46,19 @@ type MySQL struct {
 	Users []User
 	// MaxAllowedBuffer is the largest statement kept in memory to be classified; in the file it is max_statement_buffer.
 	MaxAllowedBuffer Size
+	// Consistency is Consistent or Eventual.
+	Consistency string
 	// InstanceID is galley's own number in connection ids, 0 to 255.
 	InstanceID int
 }
+
+// The values of MySQL.Consistency.
+const (
+	// Consistent makes a statement see every write that galley acknowledged before it began.
+	Consistent = "cluster"
+	// Eventual lets a read see what its node has applied so far.
+	Eventual = "eventual"
+)
 
 // User is an account with its password.
 type User struct {

@@ -52,7 +52,7 @@ func TestSampleIsComplete(t *testing.T) {
 	want := &config.Config{
 		MySQL: config.MySQL{
 			Listen: "127.0.0.1:3306", MaxConnections: 10000, HandshakeTimeout: 10 * time.Second, WaitForNode: 15 * time.Second,
-			ConnectTimeout: 5 * time.Second, Grace: 30 * time.Second, ReadOnlyTransactionsOnReaders: true, MaxAllowedBuffer: 1 << 20,
+			ConnectTimeout: 5 * time.Second, Grace: 30 * time.Second, ReadOnlyTransactionsOnReaders: true, MaxAllowedBuffer: 1 << 20, Consistency: config.Consistent,
 		},
 		Cluster: config.Cluster{
 			Nodes:    []config.Node{{Address: "10.0.0.1:3306", Weight: 1}, {Address: "10.0.0.2:3306", Weight: 1}, {Address: "10.0.0.3:3306", Weight: 1}},
@@ -214,7 +214,7 @@ func TestEverySettingEverywhere(t *testing.T) {
 		"address": "127.0.0.1:4000", "number": "0.5", "duration": "7s", "boolean": "true", "size": "8KiB", "secret": "0123456789abcdef",
 		"path": dir + "/s", "text": "t", "list of {user, host, password, password_file}": "[{user: a, host: '%', password: b}]",
 		"list of addresses, or of {address, weight, name}": "[10.9.9.9:1, {address: db:2, weight: 2}]", "list of networks": "[10.0.0.0/8]", "list of host names": "[a.example]",
-		"trace, debug, info, warn or error": "debug", "text or json": "json",
+		"trace, debug, info, warn or error": "debug", "text or json": "json", "cluster or eventual": "eventual",
 	}
 	for _, s := range config.Settings() {
 		example, ok := examples[s.Type]

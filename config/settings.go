@@ -88,6 +88,10 @@ func mysqlSettings() []Setting {
 			Doc:     "Send START TRANSACTION READ ONLY to a reader.",
 			binding: boolean(func(c *Config) *bool { return &c.MySQL.ReadOnlyTransactionsOnReaders }),
 		}, {
+			Path: "mysql.consistency", Type: "cluster or eventual", Default: Consistent,
+			Doc:     "cluster: a statement sees every write that galley acknowledged before it began, on any connection. eventual: a read sees what its node has applied so far.",
+			binding: text(func(c *Config) *string { return &c.MySQL.Consistency }, oneOf(Consistent, Eventual)),
+		}, {
 			Path: "mysql.server_version", Type: "text",
 			Doc:     "Version in galley's greeting, instead of the cluster's own.",
 			binding: text(func(c *Config) *string { return &c.MySQL.ServerVersion }, parseVersion),

@@ -5,8 +5,9 @@ import "galley/proxy/mysql/wire"
 // catchUp sees to it that b has the session's state: schema, variables, galley's tracking. What is missing is put into b.out, to be sent in front of a repeatable command in
 // one write (n says how many answers come first), or is sent and confirmed at once before any other command: a failure must not let a write run in the wrong state.
 func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
+	x.upTo = s.waitFor(b, x)
 	schema := b.schema != s.state.schema && s.state.schema != ""
-	if b.synced == s.state.version && !schema && !b.retrack {
+	if b.synced == s.state.version && !schema && !b.retrack && (x.upTo > 0) == b.raised {
 		return 0, nil
 	}
 	b.out = b.out[:0]
@@ -15,17 +16,18 @@ func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 		b.retrack = false
 		n++
 	}
-	if b.synced != s.state.version {
-		var found bool
-		if s.scratch, found = s.state.appendReplay(s.scratch[:0], b.synced, s.srv.numeric); found {
-			b.out = wire.AppendCommand(b.out, wire.ComQuery, s.scratch)
-			n++
-		}
-		b.synced = s.state.version
+	if s.appendSettings(b, x.upTo > 0) {
+		b.out = wire.AppendCommand(b.out, wire.ComQuery, s.scratch)
+		n++
 	}
 	if schema {
 		b.out = wire.AppendCommand(b.out, wire.ComInitDB, s.state.schema)
 		b.schema = s.state.schema
+		n++
+	}
+	if x.prepared != nil && x.upTo > 0 {
+		// Preparing does not wait by itself, and the table may be new.
+		b.out = wire.AppendCommand(b.out, wire.ComQuery, "SELECT 1")
 		n++
 	}
 	if n == 0 || x.repeatable && x.cmd.Whole() {
@@ -41,6 +43,30 @@ func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 		}
 	}
 	return 0, nil
+}
+
+// appendSettings puts into the session's scratch the statement that sets what b lacks, and says whether there is any.
+func (s *session) appendSettings(b *backendConn, raise bool) bool {
+	found := false
+	s.scratch = s.scratch[:0]
+	if b.synced != s.state.version {
+		s.scratch, found = s.state.appendReplay(s.scratch, b.synced, s.srv.numeric)
+		b.synced = s.state.version
+	}
+	if raise == b.raised && !(raise && found) { // What was replayed may have taken it back.
+		return found
+	}
+	if found {
+		s.scratch = append(s.scratch, ", "...)
+	} else {
+		s.scratch = append(s.scratch, "SET SESSION "...)
+	}
+	if b.raised = raise; raise {
+		s.scratch = append(s.scratch, raiseWait...)
+	} else {
+		s.scratch = s.lowerWait(s.scratch)
+	}
+	return true
 }
 
 // catchUpNow brings b up to date and waits for the confirmation.

@@ -18,6 +18,7 @@ type connSet struct {
 	mu       sync.Mutex
 	conns    map[*backendConn]struct{}
 	commands atomic.Uint64 // Sent to the node so far.
+	applied  atomic.Uint64 // The number of an acknowledged write up to which the node has applied all.
 }
 
 func (c *connSet) add(b *backendConn) {

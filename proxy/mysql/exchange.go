@@ -26,10 +26,15 @@ type exchange struct {
 	pins       pins // What it pins if it succeeds.
 	unlocks    bool // It ends locks if it succeeds.
 	temporary  bool // What it sets holds for itself only.
+	writes     bool // It may have written when it succeeds.
+	noData     bool // It sees no data, so that it need not wait for any.
+
+	upTo           uint64 // The number of an acknowledged write that the node has applied when the answer comes.
 
 	sent           bool // Something of the command has gone to the node.
 	forwarded      bool // Something of the answer has gone to the client.
 	failed         bool // The answer ended with an ERR packet.
+	waitedOut      bool // The node did not catch up in time.
 	preambleFailed bool // The conn could not be brought up to date.
 }
 
@@ -172,6 +177,9 @@ func (s *session) noteStatus(b *backendConn, x *exchange, win []byte) int {
 	start := s.answer.LastStart
 	p := win[start+wire.HeaderLen:]
 	s.status = s.answer.Status
+	if x.writes && s.status&wire.StatusInTrans == 0 {
+		s.srv.causal.ack(b.node.Backend)
+	}
 	if x.kind == wire.AnswerSingle && p[0] != 0 || len(p) < 7 {
 		// An EOF packet: it can only say that something changed.
 		if len(p) >= 5 && s.answer.Status&wire.StatusStateChanged != 0 {
@@ -228,6 +236,8 @@ func (s *session) noteTrackers(b *backendConn, x *exchange, entries []byte) {
 			b.schema = s.state.schema
 		case e.Type == wire.TrackVariable && isTracking(e.Name):
 			b.retrack = true
+		case e.Type == wire.TrackVariable && string(e.Name) == "wsrep_sync_wait":
+			b.raised = false
 		}
 	}
 	if t.Bad() {
@@ -290,6 +300,9 @@ func (s *session) notePrepared(b *backendConn, x *exchange, p []byte) {
 // noteError looks at an ERR packet. Where it proves that the command was not run, and nothing of the answer has gone to the client yet, it is returned and not forwarded.
 func (s *session) noteError(b *backendConn, x *exchange, p []byte) error {
 	s.srv.metrics.errors.Add(1)
+	if x.writes {
+		s.srv.causal.ack(b.node.Backend) // A procedure may have committed before it failed.
+	}
 	if !maybeTrouble(p) {
 		return nil
 	}
@@ -300,6 +313,10 @@ func (s *session) noteError(b *backendConn, x *exchange, p []byte) error {
 	s.srv.trouble(b.node)
 	if x.forwarded || s.trx != nil || !x.cmd.Whole() {
 		return nil
+	}
+	if refused.Code == codeLockWaitTimeout && x.repeatable && x.upTo > 0 {
+		x.waitedOut = true // The node is too far behind: the writer answers.
+		return &refusedError{refused}
 	}
 	if x.atomic && neverRan(refused) || x.repeatable && refused.Code != codeLockWaitTimeout {
 		return &refusedError{refused}

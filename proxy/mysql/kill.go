@@ -32,7 +32,7 @@ func (s *session) processKill(cmd *wire.Command) error {
 	if id >= firstConnectionID {
 		return s.killSession(id, false, false)
 	}
-	x := exchange{cmd: cmd, packet: cmd.Packet, kind: wire.AnswerSingle}
+	x := exchange{cmd: cmd, packet: cmd.Packet, kind: wire.AnswerSingle, noData: true}
 	return s.execute(s.homeTarget(toWriter), &x)
 }
 

@@ -184,7 +184,7 @@ func (s *session) longData(x *exchange, st *statement) error {
 	if t == toNode {
 		t = toReader
 	}
-	x.silent, x.stmt = true, st
+	x.silent, x.stmt, x.noData = true, st, true
 	x.longData = true
 	return s.execute(t, x)
 }
@@ -204,7 +204,7 @@ func (s *session) fetch(x *exchange, st *statement) error {
 			return s.writeError(wire.NewError(1421, "The statement (%d) has no open cursor.", st.id))
 		}
 	}
-	x.kind, x.conn, x.stmt = wire.AnswerRows, b, st
+	x.kind, x.conn, x.stmt, x.noData = wire.AnswerRows, b, st, true
 	err := s.execute(toConn, x)
 	if err == nil && s.answer.Status&wire.StatusLastRowSent != 0 {
 		s.closeCursor(st)

@@ -24,7 +24,7 @@ func (s *session) reset() error {
 			s.drop(b)
 			continue
 		}
-		b.stmts, b.cursors, b.retrack = nil, 0, false
+		b.stmts, b.cursors, b.retrack, b.raised = nil, 0, false, false
 	}
 	s.trx, s.last = nil, nil
 	s.begin(s.login, schema, s.srv.cluster.View())

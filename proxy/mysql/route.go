@@ -143,6 +143,11 @@ const (
 		1<<classify.Begin | 1<<classify.BeginReadOnly | 1<<classify.Commit | 1<<classify.Rollback | 1<<classify.Read | 1<<classify.Diagnostics | 1<<classify.Empty)
 	// temporaryKinds change no session state by themselves.
 	temporaryKinds = kindSet(1<<classify.Read | 1<<classify.ReadWriter | 1<<classify.DML | 1<<classify.DDL)
+	// blindKinds neither see data nor change any that another session could see.
+	blindKinds = kindSet(1<<classify.Set | 1<<classify.SetGlobal | 1<<classify.Use | 1<<classify.Savepoint | 1<<classify.Kill | 1<<classify.UnlockTables |
+		1<<classify.Deallocate | 1<<classify.Diagnostics | 1<<classify.Empty)
+	// quietKinds change no data.
+	quietKinds = blindKinds | kindSet(1<<classify.Read|1<<classify.ReadWriter|1<<classify.Begin|1<<classify.BeginReadOnly|1<<classify.Show|1<<classify.Prepare|1<<classify.LockTables)
 	// repeatableKinds change nothing, or nothing but the conn that is gone.
 	repeatableKinds = kindSet(1<<classify.Read | 1<<classify.Begin | 1<<classify.BeginReadOnly | 1<<classify.Use | 1<<classify.Empty)
 	// atomicKinds have done nothing at all when the node refuses them.
@@ -158,4 +163,15 @@ func repeatable(c *classify.Class) bool {
 // atomicKind says whether a statement that the node refuses (read only, not prepared) has done nothing at all.
 func atomicKind(c *classify.Class) bool {
 	return atomicKinds.has(c.Kind) && !c.Flags.Has(classify.MultiStatement|classify.UnknownFunction)
+}
+
+// mayWrite says whether a statement may have changed data when it has been answered.
+func mayWrite(c *classify.Class) bool {
+	return !quietKinds.has(c.Kind) || c.Flags.Has(classify.MultiStatement|classify.UnknownFunction|classify.Sequence)
+}
+
+// seesData says whether a statement may see data: then it must not see older data than was acknowledged before it.
+func seesData(c *classify.Class) bool {
+	const hidden = classify.MultiStatement | classify.UnknownFunction | classify.UserVariable
+	return !blindKinds.has(c.Kind) && c.Kind != classify.Commit && c.Kind != classify.Rollback || c.Flags.Has(hidden)
 }

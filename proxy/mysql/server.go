@@ -63,6 +63,7 @@ type Server struct {
 	conns    connSets
 	schemas  schemaCache
 	metrics  metrics
+	causal   causal
 
 	mu       sync.Mutex
 	sessions map[uint32]*session
@@ -81,6 +82,7 @@ func New(o Options) (*Server, error) {
 		s.dial = (&net.Dialer{}).DialContext
 	}
 	s.metrics.bounds = latencyBounds()
+	s.causal.start()
 	s.conf.Store(&o.Config)
 	if err := o.Registerer.Register(newCollector(s)); err != nil {
 		return nil, fmt.Errorf("registering the metrics of the MySQL door: %w", err)

@@ -108,16 +108,16 @@ func (s *session) command(cmd *wire.Command) error {
 	case wire.ComPing:
 		return s.writeOK()
 	case wire.ComInitDB:
-		x.kind, x.repeatable, x.explains = wire.AnswerSingle, true, true
+		x.kind, x.repeatable, x.explains, x.noData = wire.AnswerSingle, true, true, true
 		return s.execute(s.homeTarget(toLast), &x)
 	case wire.ComFieldList:
 		x.kind, x.repeatable = wire.AnswerRows, true
 		return s.execute(s.homeTarget(toReader), &x)
 	case wire.ComProcessInfo:
-		x.kind = wire.AnswerQuery
+		x.kind, x.noData = wire.AnswerQuery, true
 		return s.execute(s.homeTarget(toWriter), &x)
 	case wire.ComStatistics, wire.ComDebug, wire.ComRefresh:
-		x.kind = wire.AnswerSingle
+		x.kind, x.noData = wire.AnswerSingle, true
 		return s.execute(s.homeTarget(toWriter), &x)
 	case wire.ComStmtPrepare, wire.ComStmtExecute, wire.ComStmtBulkExecute, wire.ComStmtSendLongData, wire.ComStmtClose, wire.ComStmtReset, wire.ComStmtFetch:
 		return s.statementCommand(&x)
@@ -195,6 +195,7 @@ func (x *exchange) classed(c *classify.Class) {
 	x.explains, x.pins = explainsStateChange(c)
 	x.unlocks = c.Kind == classify.UnlockTables
 	x.temporary = c.Flags.Has(classify.TemporarySettings)
+	x.writes, x.noData = mayWrite(c), !seesData(c)
 }
 
 // attempts bounds how often a command is tried on further nodes after it was cut off.
@@ -240,7 +241,7 @@ func (s *session) execute(t target, x *exchange) error {
 			return err
 		}
 		s.srv.metrics.retries.Add(1)
-		if t == toReader && x.preambleFailed {
+		if t == toReader && (x.preambleFailed || x.waitedOut) {
 			t = toWriter // What the session has set can only be had where it was set.
 		}
 	}
@@ -279,6 +280,9 @@ func (s *session) ran(b *backendConn, x *exchange) {
 	b.usedAt = time.Now()
 	if x.longData {
 		x.stmt.longOn = b
+	}
+	if x.upTo > 0 && !x.failed && !x.silent {
+		raise(&b.set.applied, x.upTo)
 	}
 	if x.silent {
 		return
