@@ -96,7 +96,8 @@ func (d *document) opened(line string, indent int) opening {
 	return o
 }
 
-// learn gives to words what stands behind words that smell of secrets. Of a parsed text only what is no key with a value: of those the tree knows more.
+// learn gives to words what stands behind words that smell of secrets. Behind a sound key of a
+// parsed text that is the first word only: the tree knows more.
 func (d *document) learn(words *secretWords) {
 	for n, line := range d.lines {
 		if d.hidden[n] && (!d.parsed || !d.known(line)) {
@@ -109,10 +110,14 @@ func (d *document) learn(words *secretWords) {
 				break
 			}
 			at = d.masker.rest(f, line)
-			separator := line[f.end:f.value]
-			if f.kind == keySecret && (!d.parsed || !strings.Contains(separator, ":") || strings.HasSuffix(separator, ":") && f.value < len(line)) {
-				words.learnPieces(line[f.value:], d.masker.known)
+			if f.kind != keySecret {
+				continue
 			}
+			value, separator := line[f.value:], line[f.end:f.value]
+			if d.parsed && (strings.HasSuffix(separator, ": ") || strings.HasSuffix(separator, ":") && value == "") {
+				value = firstWord(value)
+			}
+			words.learnPieces(value, d.masker.known)
 		}
 	}
 }

@@ -156,10 +156,12 @@ func (m *masker) find(line string, from int) (f found, ok bool) {
 		start, end := from+at[0], from+at[1]
 		word := line[start:end]
 		switch {
-		case start > f.start, m.known[word] == keyPath && start == f.start:
+		case ok && start >= f.end, m.known[word] == keyPath && start == f.start:
 			return f, ok
 		case m.known[word] == keyPath:
 			continue
+		case ok:
+			start = min(start, f.start) // The key smells somewhere in its middle.
 		}
 		return found{start: start, end: end, value: end + len(m.assign.FindString(line[end:])), word: word, kind: keySecret}, true
 	}

@@ -110,6 +110,7 @@ func TestSuggestions(t *testing.T) {
 func TestBrokenTextsHideSecrets(t *testing.T) {
 	const planted = "Zq7Xw9Vk2Jp5"
 	for _, text := range []string{
+		"!!password: " + planted + ":",
 		"? \npassword: " + planted + ": !x: listen",
 		"? \n\npassword: " + planted + "level: *a- ",
 		"&a monitor\npassword: " + planted + "monitor: !xnodes",
