@@ -7,6 +7,8 @@ import (
 )
 
 // advice says in a sentence what a node's reason means and what to do about it.
+//
+//nolint:funlen // a table
 func advice(r cluster.Reason) string {
 	switch r {
 	case cluster.OK:
@@ -65,8 +67,7 @@ func advice(r cluster.Reason) string {
 
 // grantOf gives the GRANT to run where an error is about a missing right.
 func grantOf(err error) (string, bool) {
-	var missing *cluster.GrantError
-	if errors.As(err, &missing) {
+	if missing, ok := errors.AsType[*cluster.GrantError](err); ok {
 		return missing.Grant(), true
 	}
 	return "", false

@@ -18,8 +18,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := newRoot().ExecuteContext(ctx); err != nil {
-		var told *toldError
-		if !errors.As(err, &told) {
+		if _, told := errors.AsType[*toldError](err); !told {
 			fmt.Fprintln(os.Stderr, "galley:", err)
 		}
 		stop()
@@ -45,6 +44,6 @@ it sends writes to one node and reads to the least loaded one that is synced, an
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newCheck(), newVersion(), newHealth())
+	root.AddCommand(newServe(), newCheck(), newDemo(), newVersion(), newHealth())
 	return root
 }

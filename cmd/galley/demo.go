@@ -1,0 +1,310 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"galley/cluster"
+	"galley/cluster/clusterlab"
+	"galley/cmd/galley/demo"
+	"galley/config"
+)
+
+const (
+	demoListen = "127.0.0.1:13306"
+	demoAdmin  = "127.0.0.1:9306"
+	// demoReady bounds the time from a synced cluster to a galley that is ready.
+	demoReady = 20 * time.Second
+	// scriptFailover is the one script there is.
+	scriptFailover = "failover"
+)
+
+// demoOptions are the flags of demo.
+type demoOptions struct {
+	listen, admin string
+	script        string
+	span          time.Duration
+	dir           string
+}
+
+func newDemo() *cobra.Command {
+	var o demoOptions
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Try galley: a real three-node cluster on this machine, galley in front of it, a few clients",
+		Long: `demo starts a real MariaDB Galera cluster of three nodes as child processes in a temporary directory, galley in front of it, and nine
+clients that read and write. It prints how to connect and which page to open. Ctrl-C ends it and removes everything.
+
+--script failover kills the writer, brings it back, restarts a reader, prints what the clients noticed, and ends.
+
+It needs the packages mariadb-server, galera-4, rsync, lsof and socat, about 1 GB of memory and 1 GB in the directory for temporary files.`,
+		Example: `  galley demo
+  galley demo --script failover
+  galley demo --for 30s --listen 127.0.0.1:0`,
+		Args: cobra.NoArgs,
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.listen, "listen", "", "where galley takes MySQL clients (default "+demoListen+", or a free port if that is taken)")
+	f.StringVar(&o.admin, "admin", "", "where galley shows its page (default "+demoAdmin+", or a free port if that is taken)")
+	f.StringVar(&o.script, "script", "", "what happens to the cluster: "+scriptFailover)
+	f.DurationVar(&o.span, "for", 0, "end after this time, counted from when all is up")
+	f.StringVar(&o.dir, "dir", "", "where the temporary directory is made (default "+os.TempDir()+")")
+	_ = cmd.RegisterFlagCompletionFunc("script", cobra.FixedCompletions([]string{scriptFailover}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if o.script != "" && o.script != scriptFailover {
+			return fmt.Errorf("there is no script %q: only %s", o.script, scriptFailover)
+		}
+		// A terminal that is closed ends the demo as Ctrl-C does.
+		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGHUP)
+		defer stop()
+		err := runDemo(ctx, o, newScreen(cmd.OutOrStdout()))
+		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+			return nil // Ctrl-C is how a demo ends.
+		}
+		return err
+	}
+	return cmd
+}
+
+// theDemo is a running demo.
+type theDemo struct {
+	demoOptions
+	screen   *screen
+	lab      *clusterlab.Lab
+	galley   *galley
+	workload *demo.Workload
+	up       atomic.Bool // All is up, and lines show the time of day.
+}
+
+// runDemo brings everything up, lets it run, and takes it down in the order of who needs whom: clients, galley, cluster.
+func runDemo(ctx context.Context, o demoOptions, s *screen) (err error) {
+	d := &theDemo{demoOptions: o, screen: s}
+	began := time.Now()
+	s.line("Starting a three-node Galera cluster in a temporary directory; this takes about 20 seconds.")
+	// The cluster outlives ctx by the time that the clients and galley need to end; only its start is broken off at once.
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	stop := context.AfterFunc(ctx, end)
+	d.lab, err = clusterlab.Start(life, clusterlab.Options{Nodes: 3, Dir: o.dir, Progress: func(text string) {
+		if d.up.Load() {
+			s.line("%s     %s", clock(time.Now()), text)
+			return
+		}
+		s.line("%6.1f s  %s", time.Since(began).Seconds(), text)
+	}})
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fmt.Errorf("the demo's cluster: %w", err)
+	}
+	defer d.lab.Close()
+	if !stop() {
+		return ctx.Err()
+	}
+	logFile, err := os.OpenFile(filepath.Join(d.lab.Dir(), "galley.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = logFile.Close() }()
+	c, err := d.configuration()
+	if err != nil {
+		return err
+	}
+	if d.galley, err = newGalley(c, "", newLogger(c.Log, logFile), func() (*config.Config, error) { return c, nil }); err != nil {
+		return err
+	}
+	run, stopGalley := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopGalley()
+	ended := make(chan error, 1)
+	go func() { ended <- d.galley.run(run) }()
+	err = d.serve(ctx, ended, began)
+	s.line("Ending…")
+	stopGalley()
+	if galleyErr := <-ended; err == nil {
+		err = galleyErr
+	}
+	d.lab.Close()
+	s.line("The cluster is stopped and its directory removed.")
+	return err
+}
+
+// configuration is what a person would write for this cluster.
+func (d *theDemo) configuration() (*config.Config, error) {
+	listen, err := freeOr(d.listen, demoListen)
+	if err != nil {
+		return nil, err
+	}
+	admin, err := freeOr(d.admin, demoAdmin)
+	if err != nil {
+		return nil, err
+	}
+	monitor := d.lab.Monitor()
+	text := fmt.Sprintf(`mysql: {listen: %q, max_connections: 900, grace: 2s}
+cluster:
+  nodes: [%s]
+  monitor: {user: %s, password: %s}
+admin: {listen: %q}
+`, listen, strings.Join(d.lab.Addrs(), ", "), monitor.User, monitor.Password, admin)
+	c, err := config.Load(config.Source{File: "demo", Data: []byte(text)})
+	if err != nil {
+		return nil, fmt.Errorf("the demo's configuration: %w", err)
+	}
+	return c, nil
+}
+
+// freeOr gives what was asked for; else the usual address if it is free, else a free port beside it.
+func freeOr(asked, usual string) (string, error) {
+	if asked != "" {
+		return asked, nil
+	}
+	l, err := net.Listen("tcp", usual)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return "127.0.0.1:0", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return usual, l.Close()
+}
+
+// serve waits until galley is ready, lets the clients work, and gives what came of it.
+func (d *theDemo) serve(ctx context.Context, ended <-chan error, began time.Time) error {
+	if err := d.ready(ctx, ended); err != nil {
+		return err
+	}
+	app := d.lab.App()
+	var err error
+	if d.workload, err = demo.New(d.galley.listener.Addr().String(), app.User, app.Password, clusterlab.Schema); err != nil {
+		return err
+	}
+	defer d.workload.Close()
+	if err := d.workload.Prepare(ctx); err != nil {
+		return err
+	}
+	d.screen.line("%6.1f s  galley is ready, %d clients begin", time.Since(began).Seconds(), d.workload.Clients())
+	d.up.Store(true)
+	d.greet()
+	clients, stopClients := context.WithCancel(ctx)
+	defer stopClients()
+	if d.span > 0 {
+		clients, stopClients = context.WithTimeout(clients, d.span)
+		defer stopClients()
+	}
+	worked := make(chan struct{})
+	go func() {
+		d.workload.Run(clients)
+		close(worked)
+	}()
+	watch, stopWatch := context.WithCancel(ctx)
+	watched := make(chan struct{})
+	go func() {
+		d.watch(watch)
+		close(watched)
+	}()
+	acts, err := d.play(clients)
+	stopClients()
+	<-worked
+	stopWatch()
+	<-watched
+	return errors.Join(err, d.account(ctx, acts))
+}
+
+// ready waits until galley serves both roles.
+func (d *theDemo) ready(ctx context.Context, ended <-chan error) error {
+	limit := time.NewTimer(demoReady)
+	defer limit.Stop()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	why := "galley does not listen"
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-ended:
+			return fmt.Errorf("galley has ended: %w", err)
+		case <-limit.C:
+			return fmt.Errorf("galley is not ready after %s: %s", demoReady, why)
+		case <-tick.C:
+		}
+		ok := false
+		if ok, why = d.galley.ready(d.galley.monitor.View()); ok {
+			return nil
+		}
+	}
+}
+
+// greet tells how to use the demo.
+func (d *theDemo) greet() {
+	app := d.lab.App()
+	host, port, _ := net.SplitHostPort(d.galley.listener.Addr().String())
+	p := newPrinter(d.screen)
+	p.line("")
+	p.row("  Page", "http://"+d.galley.adminAddr()+"/")
+	p.row("  Address", net.JoinHostPort(host, port))
+	p.row("  User", app.User)
+	p.row("  Password", app.Password)
+	p.row("  Schema", clusterlab.Schema)
+	p.row("  Connect", fmt.Sprintf("mariadb -h %s -P %s -u %s -p%s %s", host, port, app.User, app.Password, clusterlab.Schema))
+	p.row("  Log", filepath.Join(d.lab.Dir(), "galley.log"))
+	p.flush()
+	p.line("")
+	if d.script == "" {
+		p.line("Break something:  kill -9 %d   (the writer's process), or run: galley demo --script failover", d.writerPID())
+		p.line("Ctrl-C ends it and removes everything.")
+		p.line("")
+	}
+}
+
+// writerPID is the process id of the writer's server.
+func (d *theDemo) writerPID() int {
+	if w := d.galley.monitor.View().WriterNode(); w != nil {
+		for _, n := range d.lab.Nodes() {
+			if n.Addr() == w.Addr {
+				return n.PID()
+			}
+		}
+	}
+	return 0
+}
+
+// play does what the script says, or waits for the end.
+func (d *theDemo) play(ctx context.Context) ([]demo.Act, error) {
+	if d.script == "" {
+		<-ctx.Done()
+		return nil, nil
+	}
+	stage := &demo.Stage{
+		Writer: func() string {
+			if w := d.galley.monitor.View().WriterNode(); w != nil {
+				return w.Addr
+			}
+			return ""
+		},
+		Usable: func(addr string) bool {
+			n := d.galley.monitor.View().Node(addr)
+			return n != nil && n.ReadGrade == cluster.Usable
+		},
+		Say:      func(text string) { d.screen.line("%s  ** %s", clock(time.Now()), text) },
+		Workload: d.workload,
+	}
+	for _, n := range d.lab.Nodes() {
+		stage.Nodes = append(stage.Nodes, n)
+	}
+	acts, err := stage.Failover(ctx)
+	if errors.Is(err, context.DeadlineExceeded) && d.span > 0 {
+		err = fmt.Errorf("the script has not ended in %s: %w", d.span, err)
+	}
+	return acts, err
+}
