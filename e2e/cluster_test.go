@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,13 +18,14 @@ import (
 )
 
 // The tables: seen takes the clients' writes, each row with the node that wrote it; fixed never changes; epoch is one row
-// whose number the tests raise.
+// whose number the tests raise; whoami has another row on each node, so that a plain read tells who answered it.
 var tables = []string{
 	"CREATE TABLE seen (run INT, client INT, seq INT, node VARCHAR(64), PRIMARY KEY (run, client, seq))",
 	"CREATE TABLE fixed (k INT PRIMARY KEY, v VARCHAR(64))",
 	"INSERT INTO fixed WITH RECURSIVE n (k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n WHERE k < 200) SELECT k, MD5(k) FROM n",
 	"CREATE TABLE epoch (id INT PRIMARY KEY, n INT)",
 	"INSERT INTO epoch VALUES (1, 0)",
+	"CREATE TABLE whoami (node VARCHAR(64) PRIMARY KEY)",
 }
 
 func createTables(ctx context.Context) error {
@@ -37,7 +39,29 @@ func createTables(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, n := range suite.lab.Nodes() {
+		if err := sign(ctx, n); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// sign writes the node's name into its own whoami, and into nobody else's; the table itself may be a moment late.
+func sign(ctx context.Context, n *clusterlab.Node) error {
+	return eventually(ctx, 10*time.Second, func() error { return signNow(ctx, n) })
+}
+
+func signNow(ctx context.Context, n *clusterlab.Node) error {
+	return n.Exec(ctx, "BEGIN NOT ATOMIC SET SESSION wsrep_on = OFF; DELETE FROM app.whoami; INSERT INTO app.whoami VALUES (@@wsrep_node_name); END")
+}
+
+// startNode lets a node join again; a full state transfer brought it its donor's name.
+func startNode(ctx context.Context, n *clusterlab.Node) error {
+	if err := n.Start(ctx); err != nil {
+		return err
+	}
+	return sign(ctx, n)
 }
 
 // galleyConfig is how the application reaches galley.
@@ -82,6 +106,9 @@ func openNode(t *testing.T, n *clusterlab.Node) *sql.DB {
 	return db
 }
 
+// looks numbers the rows of lookAtRoles.
+var looks atomic.Int32
+
 // roles are what clients find by asking: the node that wrote and the nodes that new sessions read from.
 type roles struct {
 	writer  string
@@ -91,13 +118,13 @@ type roles struct {
 // lookAtRoles writes once and reads over n new sessions.
 func lookAtRoles(ctx context.Context, db *sql.DB, n int) (roles, error) {
 	r := roles{readers: map[string]int{}}
-	err := db.QueryRowContext(ctx, "INSERT INTO seen SELECT 0, 0, COALESCE(MAX(seq), 0) + 1, @@wsrep_node_name FROM seen WHERE run = 0 RETURNING node").Scan(&r.writer)
+	err := db.QueryRowContext(ctx, "INSERT INTO seen VALUES (0, 0, ?, @@wsrep_node_name) RETURNING node", looks.Add(1)).Scan(&r.writer)
 	if err != nil {
 		return r, fmt.Errorf("write: %w", err)
 	}
 	for range n {
 		var node string
-		if err := db.QueryRowContext(ctx, "SELECT @@wsrep_node_name FROM fixed WHERE k = 1").Scan(&node); err != nil {
+		if err := db.QueryRowContext(ctx, "SELECT node FROM whoami").Scan(&node); err != nil {
 			return r, fmt.Errorf("read: %w", err)
 		}
 		r.readers[node]++

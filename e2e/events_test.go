@@ -42,7 +42,7 @@ func set(statement string) func(context.Context, *clusterlab.Node) error {
 	return func(ctx context.Context, n *clusterlab.Node) error { return n.Exec(ctx, statement) }
 }
 
-func rejoin(ctx context.Context, n *clusterlab.Node) error { return n.Start(ctx) }
+func rejoin(ctx context.Context, n *clusterlab.Node) error { return startNode(ctx, n) }
 
 func nodeEvents() []event {
 	terminate := func(ctx context.Context, n *clusterlab.Node) error { return n.Terminate(ctx) }
@@ -221,6 +221,9 @@ func TestNodeAddedAndRemoved(t *testing.T) {
 	time.Sleep(time.Second)
 	added, err := suite.lab.AddNode(suite.ctx)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sign(suite.ctx, added); err != nil {
 		t.Fatal(err)
 	}
 	after := settle(t) // With reads from all four but the writer.

@@ -167,15 +167,21 @@ func goTransactions(ctx context.Context, tr *transcript, conn *sql.Conn) {
 	tr.say("commit", tx.Commit())
 }
 
-// goLarge writes and reads values around the 16 MiB at which the protocol splits a packet.
+// goLarge sends and gets packets around the 16 MiB at which the protocol splits them, where a payload of exactly 0xffffff
+// bytes is followed by an empty one.
 func goLarge(ctx context.Context, tr *transcript, conn *sql.Conn) {
-	for _, size := range []int{1<<24 - 40, 1<<24 - 1, 1 << 24, 1<<24 + 1, 20 << 20} {
-		value := bytes.Repeat([]byte("0123456789abcde\x00"), size/16+1)[:size]
-		tr.result(conn.ExecContext(ctx, "REPLACE INTO g1 (s, b) VALUES ('large', ?)", value))
-		var got []byte
-		err := conn.QueryRowContext(ctx, "SELECT b FROM g1 WHERE s = ?", "large").Scan(&got)
-		tr.say("large", size, err, got, bytes.Equal(got, value))
+	const query = "SELECT LENGTH('')"
+	for _, payload := range []int{1<<24 - 2, 1<<24 - 1, 1 << 24, 20 << 20} {
+		n := payload - 1 - len(query) // One byte is COM_QUERY.
+		tr.rows(conn.QueryContext(ctx, "SELECT LENGTH('"+strings.Repeat("q", n)+"')"))
+		n = payload - 4 // The length of a string before it, below 16 MiB.
+		tr.rows(conn.QueryContext(ctx, "SELECT REPEAT('r', ?)", n))
 	}
+	value := bytes.Repeat([]byte("0123456789abcde\x00"), 18<<16)
+	tr.result(conn.ExecContext(ctx, "REPLACE INTO g1 (s, b) VALUES ('large', ?)", value))
+	var got []byte
+	err := conn.QueryRowContext(ctx, "SELECT b FROM g1 WHERE s = ?", "large").Scan(&got)
+	tr.say("large", err, got, bytes.Equal(got, value))
 	rows, err := conn.QueryContext(ctx, "WITH RECURSIVE r (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < 1000) SELECT a.i, b.i, REPEAT('x', 100) FROM r a, r b WHERE b.i <= 100")
 	if err != nil {
 		tr.say("many rows error", err)

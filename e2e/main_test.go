@@ -150,10 +150,7 @@ func startGalley(ctx context.Context, bin, dir string) (*galleyProcess, error) {
 	}()
 	suite.galley = g
 	err = eventually(ctx, 20*time.Second, func() error {
-		if err := g.exited(); err != nil {
-			return err
-		}
-		return g.ready(ctx)
+		return errors.Join(g.exited(), g.ready(ctx))
 	})
 	if err != nil {
 		g.stop()

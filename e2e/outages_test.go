@@ -180,7 +180,7 @@ func TestAllNodesDown(t *testing.T) {
 	}
 	for _, n := range stopped {
 		if n.PID() == 0 {
-			if err := n.Start(suite.ctx); err != nil {
+			if err := startNode(suite.ctx, n); err != nil {
 				t.Fatal(err)
 			}
 		}

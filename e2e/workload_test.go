@@ -223,7 +223,7 @@ func (l *load) read(ctx context.Context, conn *sql.Conn, seq int) error {
 	k := seq%200 + 1
 	r := read{began: time.Now()}
 	var v string
-	err := conn.QueryRowContext(ctx, "SELECT f.v, e.n, @@wsrep_node_name FROM fixed f, epoch e WHERE f.k = ? AND e.id = 1", k).Scan(&v, &r.epoch, &r.node)
+	err := conn.QueryRowContext(ctx, "SELECT f.v, e.n, w.node FROM fixed f, epoch e, whoami w WHERE f.k = ? AND e.id = 1", k).Scan(&v, &r.epoch, &r.node)
 	if err != nil {
 		return err
 	}

@@ -46,6 +46,8 @@ func renderCnf(s settings) string {
 		"thread_cache_size=64",
 		"max_allowed_packet=64M",
 		"binlog_format=ROW",
+		"character_set_server=utf8mb4", // As Debian has it.
+		"collation_server=utf8mb4_general_ci",
 		"default_storage_engine=InnoDB",
 		"innodb_autoinc_lock_mode=2",
 		fmt.Sprintf("innodb_buffer_pool_size=%dM", s.bufferPoolMB),

@@ -57,7 +57,6 @@ query($db, 'SELECT LAST_INSERT_ID() > 0, ROW_COUNT()');
 query($db, 'SELECT nothing FROM p1');
 query($db, 'SELEC 1');
 query($db, 'SELECT * FROM missing');
-query($db, '');
 query($db, '-- only a comment');
 query($db, "SELECT s /* a ; b ' */ FROM p1 WHERE s = 'a' -- end");
 query($db, "SELECT 'it''s', 'back\\\\slash', \"dq\"");
@@ -240,12 +239,6 @@ say('unknown user', @$wrong->real_connect($host, 'nobody_here', 'x', $schema, (i
 $wrong = mysqli_init();
 say('unknown schema', @$wrong->real_connect($host, $user, $password, 'no_such_schema', (int) $port), mysqli_connect_errno(), mysqli_connect_error());
 
-echo "== compression\n";
-$zip = mysqli_init();
-if ($zip->real_connect($host, $user, $password, $schema, (int) $port, null, MYSQLI_CLIENT_COMPRESS | MYSQLI_CLIENT_FOUND_ROWS)) {
-    query($zip, 'SELECT REPEAT("z", 100000)');
-    query($zip, "UPDATE p1 SET n = n WHERE s = 'a'");
-}
 $db = connect();
 query($db, 'DROP TABLE p1, p2');
 query($db, 'DROP PROCEDURE pp');

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Measures galley beside HAProxy and a node without a proxy, and prints tables. Never run by tests. Arguments go to e2e/bench:
+#
+#   e2e/bench.sh                            all, about 18 minutes
+#   e2e/bench.sh -quick                     about 3 minutes
+#   e2e/bench.sh -markdown b.md -json b.json
+#   e2e/bench.sh -help
+#
+# BENCH_GALLEY names a binary to measure instead of one built from here.
+set -eu
+cd "$(dirname "$0")/.."
+e2e/install.sh bench
+
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 130' INT TERM
+galley=${BENCH_GALLEY:-}
+if [ -z "$galley" ]; then
+	galley=$dir/galley
+	# The linker setting is the Makefile's: it keeps the runtime's sysmon from parking.
+	CGO_ENABLED=0 go build -ldflags "-X=runtime.godebugDefault=schedtrace=2000000000" -o "$galley" ./cmd/galley
+fi
+CGO_ENABLED=0 go build -o "$dir/bench" ./e2e/bench
+"$dir/bench" -galley "$galley" "$@"

@@ -1,0 +1,24 @@
+// Command bench measures galley beside HAProxy and beside a node without a proxy, on one real three-node cluster on this machine. e2e/bench.sh builds and runs it
+// (make bench). It is not a test: it fails when something cannot be measured, not when a figure is bad. Its targets are shown with pass or fail beside them.
+//
+// The one thing to know first: trust the ratios, not the figures. Rounds go over all cells, and in a cell the doors (direct, haproxy, galley) are measured one
+// right after another, in turning order; a ratio is made within a round, and the tables show the median of the rounds' ratios with their range.
+//
+// How things are set up, and why:
+//   - HAProxy is Debian's in TCP mode with leastconn over all nodes for what reads, with its default of one thread per CPU it may run on, as galley has. What writes goes to
+//     the first node with the others as backups, as operators of Galera do it; galley finds its one writer itself. HAProxy makes no health checks here, which is to
+//     its advantage. Where its default is not two threads, a second HAProxy with two is measured for the point select at 64 clients.
+//   - galley is the static binary of the Makefile with the README's configuration. Point selects go to its readers (two nodes of three); sysbench's read-only test opens
+//     transactions by BEGIN, which galley has to send to the writer.
+//   - sysbench prepares its statements on the server (its default). PHP applications mostly do not: "point select, text" is the same without.
+//   - The first second of each sysbench run is not counted (connecting, preparing). CPU per query is the proxy process's CPU clock, which is the scheduler's sum of what its
+//     threads ran to the nanosecond, alive or ended, over exactly the counted time.
+//   - Memory per idle connection is the growth of the resident set of a fresh process by logged-in clients: once after the login, and once after each of them has run one
+//     statement. A proxy like HAProxy opens a connection to a node for each client at once; galley does for the second case only. Memory of the kernel is in neither.
+//   - Results are read by a client that throws the bytes away, so that the proxy is more of what is measured and the client less.
+//
+// -pin says which CPUs are used. "one" (the default) puts everything on CPU 0: proxy, nodes and clients share it, so throughput is the inverse of all the work that
+// a query takes, wake-ups between CPUs (whose price differs by placement, from run to run) are left out, and other work on the machine has the other CPUs.
+// It is what repeats best on a machine of two cores. "none" lets the kernel place everything, as production does: to be used on a quiet machine with
+// more cores. "split" gives the proxy CPU 0 for itself and the rest everything else: good for CPU per query, while throughput is then the nodes'.
+package main

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The parts of a run.
+const (
+	partSysbench = "sysbench"
+	partLarge    = "large"
+	partPHP      = "php"
+	partIdle     = "idle"
+)
+
+// plan is what to measure.
+type plan struct {
+	rounds    int
+	seconds   int   // Of one sysbench run, the first of which is not counted.
+	clients   []int // For sysbench.
+	idle      int   // Idle connections.
+	largeMB   int
+	parts     []string
+	pin       pinning
+	galley    string // The binary.
+	markdown  string
+	json      string
+	hold      bool
+	galleyLog string
+}
+
+func (p *plan) has(part string) bool { return slices.Contains(p.parts, part) }
+
+// scenario is one of sysbench's tests.
+type scenario struct {
+	name   string
+	script string
+	args   []string
+	writes bool  // It goes where writes go.
+	only   []int // Client numbers, if not all.
+}
+
+// targetClients is the number of clients at which the targets for point selects stand.
+const targetClients = 64
+
+const pointSelect = "point select"
+
+func scenarios() []scenario {
+	return []scenario{
+		{name: pointSelect, script: "oltp_point_select"},
+		{name: "point select, text", script: "oltp_point_select", args: []string{"--db-ps-mode=disable"}, only: []int{targetClients}},
+		{name: "read only", script: "oltp_read_only"},
+		{name: "read-write", script: "oltp_read_write", writes: true},
+	}
+}
+
+// parsePlan reads the command line.
+func parsePlan(args []string, usage io.Writer) (plan, error) {
+	var p plan
+	var quick, long bool
+	var clients, parts, pin string
+	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
+	fs.SetOutput(usage)
+	fs.BoolVar(&quick, "quick", false, "1 round of 4 s, 8 and 64 clients: about 3 minutes")
+	fs.BoolVar(&long, "long", false, "7 rounds of 11 s: about an hour")
+	fs.IntVar(&p.rounds, "rounds", 0, "rounds (default 3)")
+	fs.IntVar(&p.seconds, "seconds", 0, "length of a sysbench run, its first second not counted (default 5)")
+	fs.StringVar(&clients, "clients", "", "clients of sysbench (default 1,8,64,256)")
+	fs.IntVar(&p.idle, "idle", 5000, "idle connections whose memory is measured")
+	fs.IntVar(&p.largeMB, "large", 200, "size of the large result in MB")
+	fs.StringVar(&parts, "parts", strings.Join([]string{partSysbench, partLarge, partPHP, partIdle}, ","), "what to measure")
+	fs.StringVar(&pin, "pin", string(pinOne), "CPUs: one (all on CPU 0), none, split (the proxy on CPU 0, all else on the others)")
+	fs.StringVar(&p.galley, "galley", "", "the galley binary (required; bench.sh builds it)")
+	fs.StringVar(&p.markdown, "markdown", "", "file for the tables as Markdown")
+	fs.StringVar(&p.json, "json", "", "file for all figures as JSON")
+	fs.StringVar(&p.galleyLog, "galley-log", "", "file for galley's log (default: thrown away)")
+	fs.BoolVar(&p.hold, "hold", false, "measure nothing: print the addresses and wait for Ctrl-C, to look at things by hand")
+	if err := fs.Parse(args); err != nil {
+		return plan{}, err
+	}
+	if fs.NArg() > 0 {
+		return plan{}, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	p.size(quick, long, &clients)
+	var err error
+	if p.clients, err = numbers(clients); err != nil {
+		return plan{}, fmt.Errorf("-clients: %w", err)
+	}
+	p.parts = strings.Split(parts, ",")
+	p.pin = pinning(pin)
+	return p, p.check()
+}
+
+// size fills in what the command line leaves to -quick, -long or neither.
+func (p *plan) size(quick, long bool, clients *string) {
+	rounds, seconds, steps := 3, 5, "1,8,64,256"
+	switch {
+	case quick:
+		rounds, seconds, steps = 1, 4, "8,64"
+	case long:
+		rounds, seconds = 7, 11
+	}
+	if p.rounds == 0 {
+		p.rounds = rounds
+	}
+	if p.seconds == 0 {
+		p.seconds = seconds
+	}
+	if *clients == "" {
+		*clients = steps
+	}
+}
+
+func (p *plan) check() error {
+	known := []string{partSysbench, partLarge, partPHP, partIdle}
+	for _, part := range p.parts {
+		if !slices.Contains(known, part) {
+			return fmt.Errorf("-parts: %q is none of %s", part, strings.Join(known, ", "))
+		}
+	}
+	switch {
+	case p.galley == "":
+		return errors.New("-galley: the path of the binary is missing (e2e/bench.sh gives it)")
+	case p.rounds < 1 || p.idle < 1 || p.largeMB < 1:
+		return errors.New("-rounds, -idle and -large must be at least 1")
+	case p.seconds < 3:
+		return errors.New("-seconds must be at least 3")
+	}
+	return p.pin.check()
+}
+
+func numbers(list string) ([]int, error) {
+	var all []int
+	for word := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(word))
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("%q is not a number of clients", word)
+		}
+		all = append(all, n)
+	}
+	return all, nil
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"unicode/utf8"
+)
+
+// table is rows of cells, the first of which is the head.
+type table [][]string
+
+// tables makes one table a test.
+func (r *results) tables() (titles []string, all []table) {
+	for _, c := range r.Cells {
+		if len(titles) == 0 || titles[len(titles)-1] != c.Test {
+			titles = append(titles, c.Test)
+			all = append(all, table{{"clients", "", doorDirect, doorHAProxy, doorGalley, "galley / haproxy", "galley / direct"}})
+		}
+		t := &all[len(all)-1]
+		for i, f := range c.Figures {
+			clients := ""
+			if i == 0 {
+				clients = fmt.Sprint(c.Clients)
+			}
+			*t = append(*t, []string{
+				clients, f.Name, plain(f.Doors[doorDirect]), plain(f.Doors[doorHAProxy]), plain(f.Doors[doorGalley]),
+				ranged(f.Ratios[doorHAProxy]), ranged(f.Ratios[doorDirect]),
+			})
+			if two, ok := f.Doors[doorHAProxy2]; ok {
+				*t = append(*t, []string{"", "… with haproxy on 2 threads", "", plain(two), "", ranged(f.Ratios[doorHAProxy2]), ""})
+			}
+		}
+	}
+	return titles, all
+}
+
+func (r *results) targetTable() table {
+	t := table{{"target", "goal", "measured", ""}}
+	for _, g := range r.Targets {
+		sign, verdict := "≥", "FAIL"
+		if g.AtMost {
+			sign = "≤"
+		}
+		if g.Pass {
+			verdict = "pass"
+		}
+		t = append(t, []string{g.Name, fmt.Sprintf("%s %g", sign, g.Goal), ranged(g.Got), verdict})
+	}
+	return t
+}
+
+// plain is a median, with as many digits as say something.
+func plain(s spread) string {
+	switch {
+	case s.N == 0:
+		return "–"
+	case math.Abs(s.Median) >= 100:
+		return fmt.Sprintf("%.0f", s.Median)
+	case math.Abs(s.Median) >= 10:
+		return fmt.Sprintf("%.1f", s.Median)
+	default:
+		return fmt.Sprintf("%.2f", s.Median)
+	}
+}
+
+// ranged is a median with its range.
+func ranged(s spread) string {
+	switch s.N {
+	case 0:
+		return "–"
+	case 1:
+		return fmt.Sprintf("%.2f", s.Median)
+	default:
+		return fmt.Sprintf("%.2f (%.2f–%.2f)", s.Median, s.Min, s.Max)
+	}
+}
+
+// lines are the facts as a list.
+func (m *machine) lines() []string {
+	return []string{
+		fmt.Sprintf("%s, %d cores, %d MB, Linux %s, %s; load before the run %s", m.CPU, m.Cores, m.MemoryMB, m.Kernel, m.System, m.Load),
+		fmt.Sprintf("%s; %s; %s; %s (%s)", m.Server, m.HAProxy, m.Sysbench, m.Galley, m.Go),
+		fmt.Sprintf("-pin %s; %d rounds, sysbench runs of %d s; threads: %s; %s", m.Pin, m.Rounds, m.Seconds, m.Threads, m.Time),
+	}
+}
+
+// text writes the tables for a terminal.
+func (r *results) text(w io.Writer) {
+	for _, line := range r.Machine.lines() {
+		fmt.Fprintln(w, line)
+	}
+	titles, all := r.tables()
+	for i, t := range all {
+		fmt.Fprintf(w, "\n%s\n", titles[i])
+		t.text(w)
+	}
+	if len(r.Targets) > 0 {
+		fmt.Fprintf(w, "\ntargets (the median decides)\n")
+		r.targetTable().text(w)
+	}
+}
+
+// markdown writes the tables for a document.
+func (r *results) markdown(w io.Writer) {
+	for _, line := range r.Machine.lines() {
+		fmt.Fprintf(w, "- %s\n", line)
+	}
+	if len(r.Targets) > 0 {
+		fmt.Fprintf(w, "\n## Targets (the median decides)\n\n")
+		r.targetTable().markdown(w)
+	}
+	titles, all := r.tables()
+	for i, t := range all {
+		fmt.Fprintf(w, "\n## %s\n\n", titles[i])
+		t.markdown(w)
+	}
+}
+
+func (t table) markdown(w io.Writer) {
+	for i, row := range t {
+		fmt.Fprintf(w, "| %s |\n", strings.Join(row, " | "))
+		if i == 0 {
+			fmt.Fprintf(w, "|%s\n", strings.Repeat("---|", len(row)))
+		}
+	}
+}
+
+func (t table) text(w io.Writer) {
+	widths := make([]int, len(t[0]))
+	for _, row := range t {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, row := range t {
+		var b strings.Builder
+		for i, cell := range row {
+			b.WriteString(cell)
+			b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
+		}
+		fmt.Fprintf(w, "  %s\n", strings.TrimRight(b.String(), " "))
+	}
+}
