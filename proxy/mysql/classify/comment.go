@@ -59,59 +59,56 @@ func (l *lexer) lineComment(i int) bool {
 // blockComment passes over /* */, and enters /*! */ and /*M! */.
 func (l *lexer) blockComment(i int) bool {
 	s, body := l.s, i+2
+	l.commented = true
+	switch {
+	case body < len(s) && s[body] == '!':
+		return l.executable(body + 1)
+	case body+1 < len(s) && s[body] == 'M' && s[body+1] == '!':
+		return l.executable(body + 2)
+	}
 	k := bytes.Index(s[body:], []byte("*/"))
 	if k < 0 {
 		l.bad(ReasonUnterminated)
 		return true
 	}
-	l.commented = true
-	text := s[body : body+k]
-	executed := 0
-	switch {
-	case len(text) > 0 && text[0] == '!':
-		executed = 1
-	case len(text) > 1 && text[0] == 'M' && text[1] == '!':
-		executed = 2
+	if l.hint == NoHint {
+		l.readHint(body, body+k)
 	}
-	if executed == 0 {
-		if l.hint == NoHint {
-			l.readHint(body, body+k)
-		}
-		l.pos = body + k + 2
-		return false
-	}
-	for executed < len(text) && classes[text[executed]] == cDigit {
-		executed++
-	}
-	if mild(text[executed:]) {
-		l.pos = body + k + 2
-		return false
-	}
-	l.sawExec = true
-	l.openExec++
-	l.pos = body + executed
+	l.pos = body + k + 2
 	return false
 }
 
-// mild tells whether an executable comment holds nothing but words that make
-// no difference to where the statement may run. Any other one may be executed
-// or not by the server's version, and no read is sure that has one.
-func mild(text []byte) bool {
-	for i := 0; i < len(text); {
-		if classes[text[i]] == cSpace {
-			i++
-			continue
-		}
-		j := i
-		for j < len(text) && classes[text[j]] == cWord {
+// executable passes over a comment that some versions execute if it holds
+// nothing but words that make no difference to where the statement may run.
+// Into any other one it goes on reading, for its words may be executed or not,
+// and no read is sure that has it.
+func (l *lexer) executable(i int) bool {
+	s := l.s
+	for i < len(s) && classes[s[i]] == cDigit {
+		i++
+	}
+	for j := i; j < len(s); {
+		switch {
+		case classes[s[j]] == cSpace:
 			j++
-		}
-		if j == i || wordTable[lookup(text[i:j])].props&pMild == 0 {
+			continue
+		case s[j] == '*' && j+1 < len(s) && s[j+1] == '/':
+			l.pos = j + 2
 			return false
 		}
-		i = j
+		k := j
+		for k < len(s) && classes[s[k]] == cWord {
+			k++
+		}
+		if wordTable[lookup(s[j:k])].props&pMild == 0 {
+			break
+		}
+		j = k
 	}
-	return true
+	l.sawExec = true
+	l.openExec++
+	l.pos = i
+	return false
 }
 
 // readHint understands galley:writer, galley:reader and galley:node=ADDR when

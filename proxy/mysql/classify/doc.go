@@ -28,6 +28,8 @@
 //   - Temporary tables, open transactions, LOCK TABLES and tables of engines
 //     that are not replicated are the session's business: a Read is a Read then
 //     too, but must not leave its backend conn.
+//   - With sql_auto_is_null=1 a search for NULL means the last insert id: send
+//     reads to the writer.
 //   - A Read with CalcFoundRows will be followed by FOUND_ROWS(), and each Read
 //     may be followed by a statement of Kind Diagnostics. Those belong to the
 //     backend conn on which the statement before them ran. So do the flags

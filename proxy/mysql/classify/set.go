@@ -171,6 +171,10 @@ func (p *parser) setStatement() {
 		p.set(Other, ReasonUnknown)
 		return
 	}
+	if p.is(wSet) { // one within another: no nesting here
+		p.other(TemporarySettings.Name())
+		return
+	}
 	p.statement()
 	if p.c.Kind == Read || p.c.Kind == Diagnostics {
 		p.set(ReadWriter, TemporarySettings.Name())

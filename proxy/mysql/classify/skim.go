@@ -92,10 +92,12 @@ func (p *parser) plainQuoted(i int) int {
 	if j < len(s) && s[j] == s[i] {
 		return i
 	}
-	for _, c := range s[i+1 : j-1] {
-		if c == '\\' && s[i] == '\'' || c == 0 {
-			return i
-		}
+	escape := byte('\\') // in a string; in an identifier the server stops at a NUL
+	if s[i] == '`' {
+		escape = 0
+	}
+	if bytes.IndexByte(s[i+1:j-1], escape) >= 0 {
+		return i
 	}
 	return j
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 type testCase struct {
@@ -224,6 +225,27 @@ func TestModeOf(t *testing.T) {
 	} {
 		if got := ModeOf(c.sqlMode, c.charset); got != c.want {
 			t.Errorf("ModeOf(%q, %q) = %b, want %b", c.sqlMode, c.charset, got, c.want)
+		}
+	}
+}
+
+// TestLinear holds that no text makes classify slow: a quadratic step would
+// take minutes for any of these.
+func TestLinear(t *testing.T) {
+	const size = 512 << 10
+	for _, s := range []string{
+		"/*!", "/*!50000", "/*M!", "/*!FULL ", "/*", "SET STATEMENT x=1 FOR ", "(", "SELECT ", "'", "''", "'\\'", "`", "``", "\"\"", "\\",
+		"a.", "1e5", "1.", "\xa0a", "a\xa0", "@", "@@", "@`a`", "--", "-- \n", "#\n", ";", "SELECT 1;", "WITH a AS (", "a(", "@a:=", "*/", "/**/",
+		"/*galley:", "EXPLAIN ", "SELECT a FROM information_schema.", "FOR ", "INTO ", "LAST_INSERT_ID(", "\x00", "SELECT '\\\\", "{", "[",
+	} {
+		for _, head := range []string{"", "SELECT ", "SELECT '", "INSERT INTO t VALUES ("} {
+			text := []byte(head + strings.Repeat(s, size/len(s)))
+			began := time.Now()
+			Statement(text, 0)
+			Statement(append(text, "*/"...), 0)
+			if d := time.Since(began); d > 2*time.Second {
+				t.Errorf("%q %q: %v for %d KB", head, s, d, size>>10)
+			}
 		}
 	}
 }
