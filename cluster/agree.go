@@ -307,6 +307,12 @@ func (b *build) evict(i int, in bool) {
 	default:
 		n.Evicted = b.accounted() || b.unlisted(i)
 	}
+	switch {
+	case !n.Evicted:
+		n.evicted = time.Time{}
+	case n.evicted.IsZero():
+		n.evicted = b.rules.Now
+	}
 }
 
 // accounted says whether every member of the agreed view that is no arbitrator

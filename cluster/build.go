@@ -98,7 +98,8 @@ func (b *build) judge(i int) bool {
 	if was := b.before(o.Addr); was != nil {
 		n.blocked, n.LostSince, n.Load = was.blocked, was.LostSince, was.Load
 		if was.ID == n.ID {
-			n.wasIn, n.lastConf, n.lastUUID, n.silent, n.Evicted = was.wasIn, was.lastConf, was.lastUUID, was.silent, was.Evicted
+			n.wasIn, n.lastConf, n.lastUUID, n.silent = was.wasIn, was.lastConf, was.lastUUID, was.silent
+			n.Evicted, n.evicted = was.Evicted, was.evicted
 		}
 	}
 	switch {

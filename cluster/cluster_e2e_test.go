@@ -331,7 +331,7 @@ func (l *labTest) resumed(t *testing.T) {
 	if took > 2300*time.Millisecond {
 		t.Errorf("left the hung writer after %v", took)
 	}
-	l.eventually("it is evicted", 15*time.Second, func(v *View) bool { n := v.Node(writer.Addr()); return n == nil || n.Evicted })
+	l.eventually("it is evicted", 15*time.Second, func(v *View) bool { n := v.Node(writer.Addr()); return n != nil && n.Evicted })
 	old := l.m.View().ConfID
 	l.must(writer.Resume())
 	l.eventually("it is back", 30*time.Second, func(v *View) bool {
@@ -394,7 +394,7 @@ func (l *labTest) soleDonor(t *testing.T) {
 	}
 	l.wantRoles("the joiner is discovered", 10*time.Second, l.n[0], added)
 	l.must(added.Terminate(l.ctx))
-	l.eventually("and forgotten when it has left", 10*time.Second, func(v *View) bool { return v.Node(added.Addr()) == nil })
+	l.eventually("and forgotten when it has left", 20*time.Second, func(v *View) bool { return v.Node(added.Addr()) == nil })
 	for _, n := range l.n[1:] {
 		l.must(n.Start(l.ctx))
 	}

@@ -32,6 +32,7 @@ func (m *Monitor) follow(s *Settings, v *View) (untrusted []Observation) {
 			}
 			wanted[addr] = true
 		}
+		m.keepLeaving(v, wanted)
 	}
 	m.watch(s, wanted)
 	for addr, b := range m.backends {
@@ -41,6 +42,21 @@ func (m *Monitor) follow(s *Settings, v *View) (untrusted []Observation) {
 		}
 	}
 	return untrusted
+}
+
+// keepLeaving keeps discovered nodes that are no longer among the members: one
+// that still shows itself in the agreed view (it announces another address
+// now), and one that was lost or evicted just now.
+func (m *Monitor) keepLeaving(v *View, wanted map[string]bool) {
+	for addr := range m.watchers {
+		n := v.at(addr)
+		if n == nil || wanted[addr] || m.aliases[addr] != "" {
+			continue
+		}
+		if n.usable() || v.At.Sub(n.LostSince) < forget || v.At.Sub(n.evicted) < forget {
+			wanted[addr] = true
+		}
+	}
 }
 
 // backend is the one backend of an address.

@@ -203,6 +203,10 @@ func TestDiscovery(t *testing.T) {
 		net.nodes[addr2].kill()
 		after(2 * time.Second)
 		r.want(addr1, other)
+		if n := r.View().Node(addr2); n == nil || !n.Evicted {
+			t.Errorf("whoever has connections to the node that left could not see that it did: %+v", n)
+		}
+		after(11 * time.Second)
 		if r.View().Node(addr2) != nil || r.View().Node(far) != nil || len(r.View().Nodes) != 2 {
 			t.Errorf("nodes %+v", r.View().Nodes)
 		}

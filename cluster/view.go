@@ -62,7 +62,9 @@ type Node struct {
 	LastSeen   time.Time // end of the newest answered probe
 	LostSince  time.Time // since when it is not usable for anything; zero while it is
 	// Evicted says that the newest view of the primary component no longer
-	// has this node: what is in flight there will not commit.
+	// has this node: what is in flight there will not commit. A discovered
+	// node stays in the view for ten seconds after that, so that whoever holds
+	// connections to it sees it.
 	Evicted bool
 
 	rank     int // order in the configuration; discovered ones come last
@@ -71,6 +73,7 @@ type Node struct {
 	lastConf int64
 	lastUUID string
 	silent   time.Time // when it last claimed the agreed view
+	evicted  time.Time // since when it is Evicted
 }
 
 // View is one picture of the cluster. It is immutable: everything reachable
