@@ -13,6 +13,8 @@
 //   - sysbench prepares its statements on the server (its default). PHP applications mostly do not: "point select, text" is the same without.
 //   - The first second of each sysbench run is not counted (connecting, preparing). CPU per query is the proxy process's CPU clock, which is the scheduler's sum of what its
 //     threads ran to the nanosecond, alive or ended, over exactly the counted time.
+//   - "CPU of all" adds the nodes and sysbench itself: on one CPU it is what throughput is the inverse of, and it stays sound when other work takes some of the CPU, which
+//     throughput does not. How much other work took is printed.
 //   - Memory per idle connection is the growth of the resident set of a fresh process by logged-in clients: once after the login, and once after each of them has run one
 //     statement. A proxy like HAProxy opens a connection to a node for each client at once; galley does for the second case only. Memory of the kernel is in neither.
 //   - Results are read by a client that throws the bytes away, so that the proxy is more of what is measured and the client less.

@@ -67,7 +67,7 @@ func (r *runner) idle(ctx context.Context, d *door, c *cell) error {
 	conns := make([]driver.Conn, r.plan.idle)
 	defer closeAll(conns)
 	// What the first connections set up is not a price per connection.
-	if err := each(ctx, conns[:min(len(conns), 2*idleWorkers)], func(ctx context.Context, conn *driver.Conn) error { return r.site.ping(ctx, d.reads) }); err != nil {
+	if err := each(ctx, conns[:min(len(conns), 2*idleWorkers)], func(ctx context.Context, _ *driver.Conn) error { return r.site.ping(ctx, d.reads) }); err != nil {
 		return err
 	}
 	before, err := r.memory(ctx, d)

@@ -28,17 +28,19 @@ func run(ctx context.Context, args []string, out, progress io.Writer) int {
 		return 0
 	}
 	if err != nil {
-		fmt.Fprintln(progress, "bench:", err)
+		_, _ = fmt.Fprintln(progress, "bench:", err)
 		return 2
 	}
 	r := &runner{plan: p, progress: progress, began: time.Now()}
 	res, err := r.run(ctx)
 	if err == nil && res != nil {
-		res.text(out)
-		err = res.save(p)
+		var text strings.Builder
+		res.text(&text)
+		_, err = io.WriteString(out, text.String())
+		err = errors.Join(err, res.save(p))
 	}
 	if err != nil {
-		fmt.Fprintln(progress, "bench:", err)
+		_, _ = fmt.Fprintln(progress, "bench:", err)
 		return 1
 	}
 	return 0
@@ -57,7 +59,7 @@ type runner struct {
 func (r *runner) say(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	fmt.Fprintf(r.progress, "%6.1f s  %s\n", time.Since(r.began).Seconds(), fmt.Sprintf(format, args...))
+	_, _ = fmt.Fprintf(r.progress, "%6.1f s  %s\n", time.Since(r.began).Seconds(), fmt.Sprintf(format, args...))
 }
 
 // run measures all that is planned. There are no results where only the doors were to be held open.
@@ -79,7 +81,8 @@ func (r *runner) run(ctx context.Context) (*results, error) {
 	}
 	defer r.site.close()
 	if r.plan.hold {
-		return nil, r.hold(ctx)
+		r.hold(ctx)
+		return nil, nil
 	}
 	res := &results{}
 	if res.Machine, err = r.describe(ctx, load); err != nil {
@@ -118,7 +121,7 @@ func (r *runner) measure(ctx context.Context, res *results) error {
 }
 
 // hold prints how to reach everything and waits.
-func (r *runner) hold(ctx context.Context) error {
+func (r *runner) hold(ctx context.Context) {
 	app, root := r.site.lab.App(), r.site.lab.Root()
 	r.say("nodes %s", strings.Join(r.site.lab.Addrs(), " "))
 	for _, d := range r.site.doors {
@@ -126,7 +129,6 @@ func (r *runner) hold(ctx context.Context) error {
 	}
 	r.say("accounts: %s %s, %s %s; Ctrl-C ends", app.User, app.Password, root.User, root.Password)
 	<-ctx.Done()
-	return nil
 }
 
 // save writes the files that the plan names.

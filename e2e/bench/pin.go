@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
 	"strconv"
+	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,7 +60,7 @@ func (p pinning) everything() error {
 		if err != nil {
 			return err
 		}
-		if err := unix.SchedSetaffinity(tid, &set); err != nil && err != unix.ESRCH { //nolint:errorlint // a plain errno
+		if err := unix.SchedSetaffinity(tid, &set); err != nil && !errors.Is(err, unix.ESRCH) {
 			return fmt.Errorf("set the CPUs: %w", err)
 		}
 	}
@@ -90,4 +93,35 @@ func (p pinning) proxyCPUs() int {
 		return runtime.NumCPU()
 	}
 	return 1
+}
+
+// busy is how long the CPUs that a run uses have worked, whoever for, and how long they have been there (/proc/stat, in hundredths of a second a CPU).
+func (p pinning) busy() (busy, whole time.Duration, err error) {
+	name := "cpu"
+	if p == pinOne {
+		name = "cpu0"
+	}
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) < 9 || fields[0] != name {
+			continue
+		}
+		for i, field := range fields[1:9] { // user nice system idle iowait irq softirq steal; the guest's are in user.
+			n, err := strconv.ParseInt(field, 10, 64)
+			if err != nil {
+				return 0, 0, fmt.Errorf("/proc/stat: %w", err)
+			}
+			const tick = 10 * time.Millisecond
+			whole += time.Duration(n) * tick
+			if i != 3 && i != 4 {
+				busy += time.Duration(n) * tick
+			}
+		}
+		return busy, whole, nil
+	}
+	return 0, 0, fmt.Errorf("/proc/stat has no %s", name)
 }

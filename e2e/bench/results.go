@@ -18,6 +18,9 @@ type results struct {
 	Machine machine  `json:"machine"`
 	Cells   []*cell  `json:"cells"`
 	Targets []target `json:"targets"`
+	Others  spread   `json:"other_work"` // Share of the CPUs that other work on the machine took during sysbench runs.
+
+	others []float64
 }
 
 // cell is one thing measured through every door.
@@ -96,6 +99,7 @@ func (r *results) finish() {
 			}
 		}
 	}
+	r.Others = spreadOf(r.others)
 	r.Targets = r.targets()
 }
 
@@ -121,7 +125,8 @@ func (r *results) targets() []target {
 		{target{Name: "point select at 64 clients: CPU per query, to HAProxy's", Goal: 1.1, AtMost: true}, pointSelect, cpuPerQuery, targetClients, ratio},
 		{target{Name: "large result: throughput, to HAProxy's", Goal: 0.9}, largeRows, megabytes, 1, ratio},
 		{
-			target{Name: "idle client connection: memory, KB", Goal: 15, AtMost: true}, idleTest, perConnection, 0,
+			target{Name: "idle client connection: memory, KB", Goal: 15, AtMost: true},
+			idleTest, perConnection, 0,
 			func(f *figure) spread { return spreadOf(f.Rounds[doorGalley]) },
 		},
 	}

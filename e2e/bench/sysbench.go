@@ -17,7 +17,8 @@ import (
 type sample struct {
 	qps, p50, p99 float64 // Milliseconds of a transaction; a point select is one by itself.
 	cpu           float64 // Of the proxy, in µs per query.
-	nodes         float64 // Of all nodes together, in µs per query.
+	all           float64 // Of the proxy, the nodes and sysbench together, in µs per query.
+	others        float64 // Share of the CPUs that other work on the machine took.
 	errors        float64 // Ignored errors (deadlocks) per second.
 }
 
@@ -40,7 +41,8 @@ func (r *runner) measureSysbench(ctx context.Context, round int, res *results) e
 					return fmt.Errorf("%s, %d clients, %s: %w", sc.name, clients, d.name, err)
 				}
 				s.note(c, d)
-				r.say("round %d  %-18s %3d  %-18s %8.0f queries/s  p50 %6.2f  p99 %6.2f ms  CPU %5.1f µs", round+1, sc.name, clients, d.name, s.qps, s.p50, s.p99, s.cpu)
+				res.others = append(res.others, s.others)
+				r.say("round %d  %-18s %3d  %-18s %8.0f queries/s  p50 %6.2f  p99 %6.2f ms  CPU %5.1f of %5.1f µs, others %2.0f %%", round+1, sc.name, clients, d.name, s.qps, s.p50, s.p99, s.cpu, s.all, 100*s.others)
 			}
 		}
 	}
@@ -55,7 +57,7 @@ func (s sample) note(c *cell, d *door) {
 	if d.proxy != nil {
 		c.figure(cpuPerQuery).add(d.name, s.cpu)
 	}
-	c.figure("CPU of the nodes, µs per query").add(d.name, s.nodes)
+	c.figure("CPU of all, µs per query").add(d.name, s.all)
 	if s.errors > 0 || c.has("ignored errors per second") {
 		c.figure("ignored errors per second").add(d.name, s.errors)
 	}
@@ -78,7 +80,7 @@ func (r *runner) sysbench(ctx context.Context, d *door, sc *scenario, clients in
 	if err := cmd.Start(); err != nil {
 		return sample{}, err
 	}
-	report, err := r.follow(stdout, d)
+	report, err := r.follow(stdout, d, cmd.Process.Pid)
 	if werr := cmd.Wait(); werr != nil {
 		return sample{}, fmt.Errorf("sysbench: %w\n%s%s", werr, report.text.String(), stderr.String())
 	}
@@ -99,28 +101,35 @@ type report struct {
 
 // clocks are readings at one moment.
 type clocks struct {
-	at           time.Time
-	proxy, nodes time.Duration
+	at          time.Time
+	proxy, all  time.Duration // All is the proxy, the nodes and the client.
+	busy, whole time.Duration // Of the CPUs, whoever uses them.
 }
 
-func (r *runner) clocks(d *door) (clocks, error) {
+func (r *runner) clocks(d *door, client int) (clocks, error) {
 	c := clocks{at: time.Now()}
 	var err error
 	if c.proxy, err = cpuTime(d.pid()); err != nil {
 		return clocks{}, err
 	}
+	pids := []int{client}
 	for _, n := range r.site.lab.Nodes() {
-		t, err := cpuTime(n.PID())
+		pids = append(pids, n.PID())
+	}
+	c.all = c.proxy
+	for _, pid := range pids {
+		t, err := cpuTime(pid)
 		if err != nil {
 			return clocks{}, err
 		}
-		c.nodes += t
+		c.all += t
 	}
-	return c, nil
+	c.busy, c.whole, err = r.plan.pin.busy()
+	return c, err
 }
 
 // follow reads sysbench's output to its end. The clocks are read at the checkpoint, where sysbench's own counters begin anew, and at each line of an interval after it.
-func (r *runner) follow(stdout io.Reader, d *door) (*report, error) {
+func (r *runner) follow(stdout io.Reader, d *door, client int) (*report, error) {
 	var rep report
 	var failed error
 	lines := bufio.NewScanner(stdout)
@@ -130,9 +139,9 @@ func (r *runner) follow(stdout io.Reader, d *door) (*report, error) {
 		case strings.Contains(line, "Checkpoint report:"):
 			rep.text.Reset()
 			rep.checkpointSeen = true
-			rep.begin, failed = r.clocks(d)
+			rep.begin, failed = r.clocks(d, client)
 		case rep.checkpointSeen && strings.Contains(line, " qps: "):
-			c, err := r.clocks(d)
+			c, err := r.clocks(d, client)
 			failed = errors.Join(failed, err)
 			rep.end = c
 			rep.intervals++
@@ -172,7 +181,8 @@ func (rep *report) sample() (sample, error) {
 	}
 	queries := rep.intervalQPS / float64(rep.intervals) * rep.end.at.Sub(rep.begin.at).Seconds()
 	s.cpu = float64(rep.end.proxy-rep.begin.proxy) / 1e3 / queries
-	s.nodes = float64(rep.end.nodes-rep.begin.nodes) / 1e3 / queries
+	s.all = float64(rep.end.all-rep.begin.all) / 1e3 / queries
+	s.others = float64(rep.end.busy-rep.begin.busy-(rep.end.all-rep.begin.all)) / float64(rep.end.whole-rep.begin.whole)
 	s.p50, s.p99 = histogram(text)
 	return s, nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"math"
 	"strings"
 	"unicode/utf8"
@@ -78,17 +77,26 @@ func ranged(s spread) string {
 }
 
 // lines are the facts as a list.
-func (m *machine) lines() []string {
-	return []string{
+func (r *results) lines() []string {
+	m := &r.Machine
+	lines := []string{
 		fmt.Sprintf("%s, %d cores, %d MB, Linux %s, %s; load before the run %s", m.CPU, m.Cores, m.MemoryMB, m.Kernel, m.System, m.Load),
 		fmt.Sprintf("%s; %s; %s; %s (%s)", m.Server, m.HAProxy, m.Sysbench, m.Galley, m.Go),
 		fmt.Sprintf("-pin %s; %d rounds, sysbench runs of %d s; threads: %s; %s", m.Pin, m.Rounds, m.Seconds, m.Threads, m.Time),
 	}
+	if r.Others.N > 0 {
+		line := fmt.Sprintf("other work on these CPUs during the sysbench runs: median %.0f %%, at most %.0f %%", 100*r.Others.Median, 100*r.Others.Max)
+		if r.Others.Median > 0.05 {
+			line += ": too much to trust throughput and latency; CPU per query suffers less"
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 // text writes the tables for a terminal.
-func (r *results) text(w io.Writer) {
-	for _, line := range r.Machine.lines() {
+func (r *results) text(w *strings.Builder) {
+	for _, line := range r.lines() {
 		fmt.Fprintln(w, line)
 	}
 	titles, all := r.tables()
@@ -103,8 +111,8 @@ func (r *results) text(w io.Writer) {
 }
 
 // markdown writes the tables for a document.
-func (r *results) markdown(w io.Writer) {
-	for _, line := range r.Machine.lines() {
+func (r *results) markdown(w *strings.Builder) {
+	for _, line := range r.lines() {
 		fmt.Fprintf(w, "- %s\n", line)
 	}
 	if len(r.Targets) > 0 {
@@ -118,7 +126,7 @@ func (r *results) markdown(w io.Writer) {
 	}
 }
 
-func (t table) markdown(w io.Writer) {
+func (t table) markdown(w *strings.Builder) {
 	for i, row := range t {
 		fmt.Fprintf(w, "| %s |\n", strings.Join(row, " | "))
 		if i == 0 {
@@ -127,7 +135,7 @@ func (t table) markdown(w io.Writer) {
 	}
 }
 
-func (t table) text(w io.Writer) {
+func (t table) text(w *strings.Builder) {
 	widths := make([]int, len(t[0]))
 	for _, row := range t {
 		for i, cell := range row {
