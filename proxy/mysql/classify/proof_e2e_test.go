@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/go-sql-driver/mysql"
-
 	"galley/cluster/clusterlab"
 	"galley/proxy/mysql/classify"
 )
