@@ -68,8 +68,8 @@ func TestRealCluster(t *testing.T) {
 		run  func(*testing.T)
 	}{
 		{"discovers", l.discovers},
-		{"greeting and variables", func(t *testing.T) { l.facts(t, variables) }},
-		{"accounts", func(t *testing.T) { l.accounts(t, accounts) }},
+		{"greeting and variables", func(t *testing.T) { t.Helper(); l.facts(t, variables) }},
+		{"accounts", func(t *testing.T) { t.Helper(); l.accounts(t, accounts) }},
 		{"desync", l.desync},
 		{"reject queries", l.rejects},
 		{"read only", l.readOnly},
@@ -125,9 +125,9 @@ func roles(v *View, writer *clusterlab.Node, readers ...*clusterlab.Node) bool {
 	return true
 }
 
-func (l *labTest) wantRoles(what string, within time.Duration, writer *clusterlab.Node, readers ...*clusterlab.Node) time.Duration {
+func (l *labTest) wantRoles(what string, within time.Duration, writer *clusterlab.Node, readers ...*clusterlab.Node) {
 	l.t.Helper()
-	return l.eventually(what, within, func(v *View) bool { return roles(v, writer, readers...) })
+	l.eventually(what, within, func(v *View) bool { return roles(v, writer, readers...) })
 }
 
 func (l *labTest) exec(n *clusterlab.Node, statement string) {
@@ -145,6 +145,7 @@ func (l *labTest) must(err error) {
 }
 
 func (l *labTest) discovers(t *testing.T) {
+	t.Helper()
 	l.wantRoles("three nodes from one address", 5*time.Second, l.n[0], l.n[1], l.n[2])
 	if v := l.m.View(); len(v.Nodes) != 3 || v.Size != 3 || !v.Nodes[0].SeenAs.IsLoopback() {
 		t.Errorf("view %+v", v)
@@ -152,6 +153,7 @@ func (l *labTest) discovers(t *testing.T) {
 }
 
 func (l *labTest) facts(t *testing.T, variables *Variables) {
+	t.Helper()
 	f := l.m.View().Server
 	if !strings.Contains(f.Greeting, "MariaDB") || !strings.Contains(f.Greeting, f.Version) || f.Capabilities&(1<<23) == 0 || f.ExtendedCaps == 0 || f.MaxAllowedPacket == 0 {
 		t.Errorf("facts %+v", f)
@@ -166,6 +168,7 @@ func (l *labTest) facts(t *testing.T, variables *Variables) {
 
 // accounts holds the order and the matching of accounts against the server's.
 func (l *labTest) accounts(t *testing.T, accounts *Accounts) {
+	t.Helper()
 	l.must(accounts.Refresh(l.ctx))
 	app := l.lab.App()
 	if a, ok := accounts.Snapshot().Find(app.User, "127.0.0.1", true); !ok || a.Methods[0].Plugin != "mysql_native_password" || len(a.Methods[0].AuthString) != 41 {
@@ -306,6 +309,7 @@ func (l *labTest) node(addr string) *clusterlab.Node {
 }
 
 func (l *labTest) killed(t *testing.T) {
+	t.Helper()
 	writer := l.node(l.m.View().WriterNode().Addr)
 	l.must(writer.Kill())
 	took := l.eventually("another writer", 2*time.Second, func(v *View) bool {
@@ -324,6 +328,7 @@ func (l *labTest) killed(t *testing.T) {
 // resumed holds facts.md's 'A node that was stopped and resumed' against a
 // real one: nothing is read from it until it is back in the newest view.
 func (l *labTest) resumed(t *testing.T) {
+	t.Helper()
 	writer := l.node(l.m.View().WriterNode().Addr)
 	id := l.m.View().WriterNode().ID
 	l.must(writer.Pause())
@@ -351,6 +356,7 @@ func (l *labTest) resumed(t *testing.T) {
 
 // soleDonor holds trap 8: the only node there is serves an SST and is used.
 func (l *labTest) soleDonor(t *testing.T) {
+	t.Helper()
 	for _, n := range l.n[1:] {
 		l.must(n.Terminate(l.ctx))
 	}
@@ -403,6 +409,7 @@ func (l *labTest) soleDonor(t *testing.T) {
 
 // allDown holds trap 9: wsrep_cluster_conf_id starts at 1 again.
 func (l *labTest) allDown(t *testing.T) {
+	t.Helper()
 	old := l.m.View().ConfID
 	for _, n := range l.n {
 		l.must(n.Kill())
