@@ -40,8 +40,8 @@ no accounts. Warnings do not count.`,
   GALLEY_CLUSTER_MONITOR_PASSWORD=secret galley check --mysql.listen :3306 --cluster.nodes db1,db2,db3 --cluster.monitor.user monitor`,
 		Args: cobra.NoArgs,
 	}
-	load := configFlags(cmd)
 	limit := cmd.Flags().Duration("timeout", checkLimit, "how long to wait for the nodes")
+	load := configFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, path, err := load()
 		if err != nil {

@@ -105,6 +105,7 @@ func runDemo(ctx context.Context, o demoOptions, s *screen) (err error) {
 	}})
 	if err != nil {
 		if ctx.Err() != nil {
+			s.line("Ended; nothing is left behind.")
 			return ctx.Err()
 		}
 		return fmt.Errorf("the demo's cluster: %w", err)

@@ -1,13 +1,9 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -17,51 +13,28 @@ func newHealth() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "health",
 		Short: "Ask the running galley whether it is ready (for HEALTHCHECK); exits non-zero if it is not",
-		Args:  cobra.NoArgs,
+		Long: `health asks /readyz of the galley that runs with this configuration, over admin.socket if it is set, else at admin.listen.
+It prints nothing and exits with 0 when galley serves reads and writes; otherwise it says why not and exits with 1.`,
+		Example: `  galley health -c galley.yaml
+  galley health --address 127.0.0.1:9306`,
+		Args: cobra.NoArgs,
 	}
-	load := configFlags(cmd)
+	ask := askFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		c, _, err := load()
+		a, err := ask()
 		if err != nil {
 			return err
 		}
-		if c.Admin.Listen == "" && c.Admin.Socket == "" {
-			return fmt.Errorf("admin.listen and admin.socket are both empty: there is nobody to ask")
+		status, body, err := a.get(cmd.Context(), "/readyz")
+		switch {
+		case err != nil:
+			return err
+		case status == http.StatusServiceUnavailable:
+			return fmt.Errorf("not ready: %s", printable(strings.TrimSpace(string(body))))
+		case status != http.StatusOK:
+			return a.refused(status, body)
 		}
-		return askReady(cmd.Context(), c.Admin.Listen, c.Admin.Socket)
+		return nil
 	}
 	return cmd
-}
-
-// askReady asks /readyz over the unix socket if there is one, else over TCP.
-func askReady(ctx context.Context, listen, socket string) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		if socket != "" {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		}
-		host, port, err := net.SplitHostPort(listen)
-		if err != nil {
-			return nil, err
-		}
-		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-			host = "localhost"
-		}
-		return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(host, port))
-	}}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://localhost/readyz", nil)
-	if err != nil {
-		return err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return fmt.Errorf("asking the admin door: %w", err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode != http.StatusOK {
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
-		return fmt.Errorf("not ready: %s", strings.TrimSpace(string(body)))
-	}
-	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 // configFlags adds -c and the flags of all settings to a command, and gives what reads the configuration that they name, now or again.
 func configFlags(cmd *cobra.Command) func() (*config.Config, string, error) {
+	cmd.Flags().SortFlags = false // A command's own ones first, then the settings in the order of the reference.
 	file := cmd.Flags().StringP("config", "c", "", "the configuration file (or "+config.FileVariable+")")
 	config.RegisterFlags(cmd.Flags())
 	return func() (*config.Config, string, error) {

@@ -34,16 +34,27 @@ func (e *toldError) Error() string { return e.err.Error() }
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "galley",
-		Short: "A proxy for MariaDB Galera clusters: writes to one node, reads to the least loaded, no client notices a node that dies",
+		Short: "A proxy for MariaDB Galera clusters",
 		Long: `galley stands in front of a MariaDB Galera cluster. Point a MySQL client at it and forget the nodes:
-it sends writes to one node and reads to the least loaded one that is synced, and goes on with another when one dies.
+it sends writes to one node and reads to the least loaded one that is synced, and goes on with another one when a node dies.
 
-  galley serve -c galley.yaml     run it
+  galley demo                     try it on a real cluster on this machine
   galley check -c galley.yaml     see what it would see
-  galley demo                     try it on a real cluster on this machine`,
+  galley serve -c galley.yaml     run it
+  galley status -c galley.yaml    see what it sees and does
+
+A whole configuration:
+
+  mysql:
+    listen: 127.0.0.1:3306
+  cluster:
+    nodes: [10.0.0.1:3306, 10.0.0.2:3306, 10.0.0.3:3306]
+    monitor: {user: monitor, password: secret}
+  admin:
+    listen: 127.0.0.1:9306`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newCheck(), newDemo(), newVersion(), newHealth())
+	root.AddCommand(newServe(), newCheck(), newStatus(), newConfig(), newDemo(), newHealth(), newVersion())
 	return root
 }

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// shownEvents is how many of the latest events status prints.
+const shownEvents = 8
+
+// newStatus shows what the running galley says of itself.
+func newStatus() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show what the running galley sees and does",
+		Long: `status asks the galley that runs with this configuration, over admin.socket if it is set, else at admin.listen with admin.token, and prints
+the nodes, the clients, problems and the latest events. --json prints the whole answer of /api/status.`,
+		Example: `  galley status -c galley.yaml
+  galley status --address 127.0.0.1:9306 --json | jq .nodes`,
+		Args: cobra.NoArgs,
+	}
+	raw := cmd.Flags().Bool("json", false, "print JSON")
+	ask := askFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		a, err := ask()
+		if err != nil {
+			return err
+		}
+		status, body, err := a.get(cmd.Context(), "/api/status")
+		if err != nil {
+			return err
+		}
+		if status != http.StatusOK {
+			return a.refused(status, body)
+		}
+		if *raw {
+			_, err = cmd.OutOrStdout().Write(append(body, '\n'))
+			return err
+		}
+		var s statusAnswer
+		if err := json.Unmarshal(body, &s); err != nil {
+			return fmt.Errorf("galley at %s answers what is no status: %w", a.where, err)
+		}
+		s.print(newPrinter(cmd.OutOrStdout()))
+		return nil
+	}
+	return cmd
+}
+
+// statusAnswer is the part of /api/status that is printed.
+type statusAnswer struct {
+	Version  string  `json:"version"`
+	Uptime   float64 `json:"uptime_seconds"`
+	Ready    bool    `json:"ready"`
+	NotReady string  `json:"not_ready"`
+	Headline struct {
+		Text   string `json:"text"`
+		Detail string `json:"detail"`
+	} `json:"headline"`
+	Cluster struct {
+		Name   string        `json:"name"`
+		ConfID int64         `json:"conf_id"`
+		Size   int           `json:"size"`
+		Events []statusEvent `json:"events"`
+	} `json:"cluster"`
+	Nodes    []statusNode `json:"nodes"`
+	MySQL    statusMySQL  `json:"mysql"`
+	Problems []struct {
+		Severity string `json:"severity"`
+		Text     string `json:"text"`
+		Do       string `json:"do"`
+	} `json:"problems"`
+}
+
+type statusEvent struct {
+	At   time.Time `json:"at"`
+	Node string    `json:"node"`
+	Text string    `json:"text"`
+}
+
+type statusNode struct {
+	Name             string   `json:"name"`
+	Addr             string   `json:"addr"`
+	Role             string   `json:"role"`
+	State            string   `json:"state"`
+	Reason           string   `json:"reason"`
+	ReasonText       string   `json:"reason_text"`
+	RecvQueue        int64    `json:"recv_queue"`
+	SendQueue        int64    `json:"send_queue"`
+	Paused           float64  `json:"flow_control_paused"`
+	ThreadsRunning   int64    `json:"threads_running"`
+	ThreadsConnected int64    `json:"threads_connected"`
+	MaxConnections   int64    `json:"max_connections"`
+	BackendConns     int64    `json:"backend_conns"`
+	QueriesPerSecond *float64 `json:"queries_per_second"`
+}
+
+type statusMySQL struct {
+	Listen   string `json:"listen"`
+	Sessions int64  `json:"sessions"`
+	Active   int64  `json:"active_sessions"`
+	Max      int64  `json:"max_sessions"`
+	Waiting  int64  `json:"waiting_sessions"`
+	Rates    struct {
+		Queries *float64 `json:"queries_per_second"`
+		Reads   *float64 `json:"reads_per_second"`
+		Writes  *float64 `json:"writes_per_second"`
+		Errors  *float64 `json:"errors_per_second"`
+	} `json:"rates"`
+	Latency struct {
+		P50 *float64 `json:"p50_seconds"`
+		P99 *float64 `json:"p99_seconds"`
+	} `json:"latency"`
+}
+
+// print writes the status for people.
+func (s *statusAnswer) print(p *printer) {
+	ready := "ready"
+	if !s.Ready {
+		ready = "not ready: " + s.NotReady
+	}
+	p.line("galley %s, up %s, %s", printable(s.Version), (time.Duration(s.Uptime) * time.Second).String(), printable(ready))
+	p.line("%s", printable(strings.TrimSpace(s.Headline.Text+" "+s.Headline.Detail)))
+	p.line("")
+	p.row("NODE", "NAME", "ROLE", "STATE", "QUEUE", "PAUSED", "THREADS", "CONNS", "QUERIES/S", "REASON")
+	for _, n := range s.Nodes {
+		p.row(n.Addr, n.Name, n.Role, n.State, fmt.Sprintf("%d/%d", n.RecvQueue, n.SendQueue), fmt.Sprintf("%.1f%%", 100*n.Paused),
+			fmt.Sprintf("%d/%d/%d", n.ThreadsRunning, n.ThreadsConnected, n.MaxConnections), fmt.Sprint(n.BackendConns), figure(n.QueriesPerSecond), n.Reason)
+	}
+	p.flush()
+	p.line("")
+	m := &s.MySQL
+	p.row("Clients:", fmt.Sprintf("%d of %d at %s, %d active, %d wait for a node", m.Sessions, m.Max, m.Listen, m.Active, m.Waiting))
+	p.row("Statements:", fmt.Sprintf("%s/s (%s reads, %s writes), %s errors/s", figure(m.Rates.Queries), figure(m.Rates.Reads), figure(m.Rates.Writes),
+		figure(m.Rates.Errors)))
+	p.row("Latency:", fmt.Sprintf("p50 %s, p99 %s", millis(m.Latency.P50), millis(m.Latency.P99)))
+	p.row("Cluster:", fmt.Sprintf("%s, view %d of %d members", s.Cluster.Name, s.Cluster.ConfID, s.Cluster.Size))
+	p.flush()
+	s.printTrouble(p)
+}
+
+// printTrouble writes what is wrong and what has happened.
+func (s *statusAnswer) printTrouble(p *printer) {
+	var found []finding
+	for _, problem := range s.Problems {
+		found = append(found, finding{Text: problem.Severity + ": " + problem.Text, Do: problem.Do})
+	}
+	for _, n := range s.Nodes {
+		if n.ReasonText != "" {
+			found = append(found, finding{Text: "Node " + n.Addr + " is " + n.Role + ": " + strings.ReplaceAll(n.Reason, "_", " ") + ".", Do: n.ReasonText})
+		}
+	}
+	p.findings("Problems", found)
+	events := s.Cluster.Events
+	if len(events) == 0 {
+		return
+	}
+	p.line("")
+	p.line("Latest events:")
+	for _, e := range events[max(0, len(events)-shownEvents):] {
+		p.row("  "+e.At.Local().Format("2006-01-02 15:04:05"), e.Node, e.Text)
+	}
+	p.flush()
+}
+
+// figure is a rate, or a dash before there is one.
+func figure(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f", *v)
+}
+
+func millis(seconds *float64) string {
+	if seconds == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f ms", 1000**seconds)
+}
