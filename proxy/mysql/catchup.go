@@ -5,6 +5,9 @@ import "galley/proxy/mysql/wire"
 // catchUp sees to it that b has the session's state: schema, variables, galley's tracking. What is missing is put into b.out, to be sent in front of a repeatable command in
 // one write (n says how many answers come first), or is sent and confirmed at once before any other command: a failure must not let a write run in the wrong state.
 func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
+	if x.asksBack && b == s.last {
+		return 0, nil
+	}
 	x.upTo = s.waitFor(b, x)
 	schema := b.schema != s.state.schema && s.state.schema != ""
 	if b.synced == s.state.version && !schema && !b.retrack && (x.upTo > 0) == b.raised {
@@ -53,7 +56,7 @@ func (s *session) appendSettings(b *backendConn, raise bool) bool {
 		s.scratch, found = s.state.appendReplay(s.scratch, b.synced, s.srv.numeric)
 		b.synced = s.state.version
 	}
-	if raise == b.raised && !(raise && found) { // What was replayed may have taken it back.
+	if raise == b.raised && (!raise || !found) { // What was replayed may have taken it back.
 		return found
 	}
 	if found {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,6 +66,18 @@ func (c *connSets) of(node *cluster.Node) *connSet {
 		c.sets[node.Backend] = set
 	}
 	return set
+}
+
+// forget cuts and drops the sets of nodes that the view no longer has.
+func (c *connSets) forget(view *cluster.View) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for backend, set := range c.sets {
+		if !slices.ContainsFunc(view.Nodes, func(n cluster.Node) bool { return n.Backend == backend }) {
+			set.cut()
+			delete(c.sets, backend)
+		}
+	}
 }
 
 // addStatement notes under which id the node knows a client's prepared statement.
@@ -254,14 +267,13 @@ func (s *session) open(node *cluster.Node) (*backendConn, error) {
 		return b, nil
 	}
 	s.srv.metrics.dialErrors.Add(1)
-	var unreachable *dialError
-	if errors.As(err, &unreachable) {
+	if _, ok := errors.AsType[*dialError](err); ok {
 		s.srv.log.Debug("cannot open a backend conn", "session", s.id, "node", node.Addr, "error", err)
 		s.srv.trouble(node)
 		return nil, nil
 	}
 	var refused *wire.ServerError
-	if errors.As(err, &refused) && refused.Code == codeUnknownCommand {
+	if errors.As(err, &refused) && (refused.Code == codeUnknownCommand || refused.Code == codeTooManyConnections || refused.Code == codeServerShutdown) {
 		s.srv.trouble(node)
 		return nil, nil
 	}

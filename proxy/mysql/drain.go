@@ -30,6 +30,7 @@ func (s *Server) cutLost(view *cluster.View) {
 			s.log.Warn("the cluster goes on without a node: its backend conns are cut", "node", node.Addr, "conns", n)
 		}
 	}
+	s.conns.forget(view)
 }
 
 // drainTick is how often a drain looks whether all sessions have ended.

@@ -135,8 +135,7 @@ func isRefusal(err error) bool {
 
 // clientError gives what a client may be told of an error: the server's own words, or a plain sentence without addresses inside.
 func clientError(err error, fallback string) *wire.ServerError {
-	var refused *wire.ServerError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*wire.ServerError](err); ok {
 		return refused
 	}
 	if errors.Is(err, errNoSecret) {

@@ -28,8 +28,9 @@ type exchange struct {
 	temporary  bool // What it sets holds for itself only.
 	writes     bool // It may have written when it succeeds.
 	noData     bool // It sees no data, so that it need not wait for any.
+	asksBack   bool // It asks about the command before it: nothing may run in between.
 
-	upTo           uint64 // The number of an acknowledged write that the node has applied when the answer comes.
+	upTo uint64 // The number of an acknowledged write that the node has applied when the answer comes.
 
 	sent           bool // Something of the command has gone to the node.
 	forwarded      bool // Something of the answer has gone to the client.
@@ -74,8 +75,7 @@ func (s *session) send(b *backendConn, x *exchange) error {
 			return err
 		}
 		if err := s.readyStatement(b, x); err != nil {
-			var refused *wire.ServerError
-			if errors.As(err, &refused) {
+			if refused, ok := errors.AsType[*wire.ServerError](err); ok {
 				return &unpreparedError{refused}
 			}
 			return &backendError{err}

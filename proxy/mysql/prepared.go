@@ -92,6 +92,9 @@ func (s *session) prepare(x *exchange) error {
 
 // executeStatement runs COM_STMT_EXECUTE and COM_STMT_BULK_EXECUTE.
 func (s *session) executeStatement(x *exchange, st *statement) error {
+	if lost := st.longOn != nil && st.longOn != s.writer && st.longOn != s.reader; lost || st.lostData {
+		return s.longDataLost(x, st)
+	}
 	began := time.Now()
 	t, reason := route(&st.class, s.situation())
 	if t == toNode {
@@ -184,9 +187,25 @@ func (s *session) longData(x *exchange, st *statement) error {
 	if t == toNode {
 		t = toReader
 	}
+	if st.lostData {
+		x.stmt = st
+		if _, err := s.client.StreamRest(x.cmd, func([]byte) error { return nil }); err != nil {
+			return endSession(closeClientGone, err)
+		}
+		return nil
+	}
 	x.silent, x.stmt, x.noData = true, st, true
 	x.longData = true
 	return s.execute(t, x)
+}
+
+// longDataLost answers an execution whose long data went to a conn that is gone: without it another value would be written.
+func (s *session) longDataLost(x *exchange, st *statement) error {
+	st.longOn, st.lostData = nil, false
+	if _, err := s.client.StreamRest(x.cmd, func([]byte) error { return nil }); err != nil {
+		return endSession(closeClientGone, err)
+	}
+	return s.writeError(wire.NewError(codeLost, "Lost connection to server during query (galley: the node that had this statement's long data went away; the statement was not run)"))
 }
 
 // fetch runs COM_STMT_FETCH where the cursor is open.
@@ -215,7 +234,7 @@ func (s *session) fetch(x *exchange, st *statement) error {
 // resetStatement runs COM_STMT_RESET: long data and the cursor are dropped wherever they are.
 func (s *session) resetStatement(x *exchange, st *statement) error {
 	s.closeCursor(st)
-	st.longOn = nil
+	st.longOn, st.lostData = nil, false
 	for _, b := range []*backendConn{s.writer, s.reader} {
 		if b == nil || b.stmts[st.id] == nil || b.lost.Load() {
 			continue

@@ -115,7 +115,7 @@ func explainsStateChange(c *classify.Class) (explained bool, p pins) {
 	switch {
 	case c.Flags.Has(classify.TemporarySettings):
 		// SET STATEMENT … FOR: what it sets goes back by itself, and the server reports that with the next answer.
-		return !c.Flags.Has(classify.MultiStatement | classify.UnknownFunction) && temporaryKinds.has(c.Kind), p
+		return !c.Flags.Has(classify.MultiStatement|classify.UnknownFunction) && temporaryKinds.has(c.Kind), p
 	case c.Kind == classify.TempTable:
 		return true, p | pinTempTable
 	case c.Kind == classify.Handler:

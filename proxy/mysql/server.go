@@ -168,8 +168,7 @@ func (s *Server) client(ctx context.Context, nc net.Conn) {
 		err = c.serve()
 	}
 	reason := closeClientGone
-	var over *errSession
-	if errors.As(err, &over) {
+	if over, ok := errors.AsType[*errSession](err); ok {
 		reason = over.reason
 	}
 	s.metrics.closed[reason].Add(1)

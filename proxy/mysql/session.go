@@ -196,6 +196,7 @@ func (x *exchange) classed(c *classify.Class) {
 	x.unlocks = c.Kind == classify.UnlockTables
 	x.temporary = c.Flags.Has(classify.TemporarySettings)
 	x.writes, x.noData = mayWrite(c), !seesData(c)
+	x.asksBack = c.Kind == classify.Diagnostics
 }
 
 // attempts bounds how often a command is tried on further nodes after it was cut off.
@@ -217,7 +218,8 @@ func (s *session) execute(t target, x *exchange) error {
 			}
 			continue
 		}
-		held := s.trx != nil || s.state.pins != 0
+		held := s.trx != nil || s.state.pins != 0 || t == toConn || x.stmt != nil && x.stmt.longOn != nil
+		x.sent, x.preambleFailed = false, false
 		b.node.Backend.Begin()
 		b.set.commands.Add(1)
 		s.shown.running.Store(b)
@@ -228,8 +230,7 @@ func (s *session) execute(t target, x *exchange) error {
 			s.ran(b, x)
 			return nil
 		}
-		var unprepared *unpreparedError
-		if errors.As(err, &unprepared) {
+		if unprepared, ok := errors.AsType[*unpreparedError](err); ok {
 			if t == toReader && b == s.reader {
 				t = toWriter // A reader may not have seen the table yet.
 				continue
@@ -304,13 +305,11 @@ func (s *session) ran(b *backendConn, x *exchange) {
 
 // failed sees to a command that b has failed: again says that it is to be tried once more. held says that it must not be.
 func (s *session) failed(b *backendConn, x *exchange, err error, held bool, w *wait) (again bool, end error) {
-	var over *errSession
-	if errors.As(err, &over) {
+	if _, ok := errors.AsType[*errSession](err); ok {
 		s.drop(b)
 		return false, err
 	}
-	var refused *refusedError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*refusedError](err); ok {
 		if held || !s.pause(w) {
 			return false, s.writeError(refused.ServerError)
 		}
@@ -328,6 +327,7 @@ func (s *session) failed(b *backendConn, x *exchange, err error, held bool, w *w
 	case !x.forwarded && !hadState && !held && x.cmd.Whole() && (neverSent || x.repeatable):
 		return true, nil
 	case x.silent:
+		x.stmt.lostData = true // There is no answer to say it in: the execution will.
 		return false, nil
 	}
 	if x.forwarded {

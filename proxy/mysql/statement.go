@@ -9,14 +9,15 @@ import (
 
 // statement is a prepared statement as the client knows it. On each backend conn that runs it, it is prepared there first.
 type statement struct {
-	id     uint32
-	sql    []byte
-	class  classify.Class
-	params int
-	types  []byte       // The parameter types that were bound last: two bytes each.
-	bound  uint64       // Counts bindings, so that a backend statement can tell whether it has the last one.
-	longOn *backendConn // Where long data was sent for the next execution.
-	openOn *backendConn // Where a cursor is open.
+	id       uint32
+	sql      []byte
+	class    classify.Class
+	params   int
+	types    []byte       // The parameter types that were bound last: two bytes each.
+	bound    uint64       // Counts bindings, so that a backend statement can tell whether it has the last one.
+	longOn   *backendConn // Where long data was sent for the next execution.
+	openOn   *backendConn // Where a cursor is open.
+	lostData bool         // Long data for the next execution was lost with its conn.
 }
 
 // backendStmt is a statement as one backend conn knows it.
@@ -58,7 +59,7 @@ func parseExecute(body []byte, params int) (e executeParts, ok bool) {
 }
 
 // bind keeps the parameter types that an execution brings, and says whether the execution must be sent with the kept ones because the node has not seen them.
-func (st *statement) bind(body []byte, known *backendStmt) (addTypes bool, ok bool) {
+func (st *statement) bind(body []byte, known *backendStmt) (addTypes, ok bool) {
 	if body[0] != wire.ComStmtExecute || st.params == 0 {
 		return false, true // A bulk execution says with each call whether it brings types; drivers always do.
 	}
