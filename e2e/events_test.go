@@ -4,11 +4,10 @@ package e2e
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -113,13 +112,14 @@ func TestNodeEvents(t *testing.T) {
 				}
 			}
 			finish(t, l)
-			switch writers := l.writers(); {
+			// When the node joins again the writer may be its donor, which is a reason to move.
+			switch writers := l.writersUntil(ended); {
 			case e.on == onReader && !slices.Equal(writers, []string{before.writer}):
 				t.Errorf("writes went to %v although nothing happened to the writer, %s", writers, before.writer)
-			case e.on == onWriter && after.writer == before.writer:
-				t.Errorf("%s is the writer again; galley must not fail back by itself", after.writer)
 			case len(writers) > 2:
 				t.Errorf("writes went to %v", writers)
+			case e.on == onWriter && after.writer == before.writer:
+				t.Errorf("%s is the writer again; galley must not fail back by itself", after.writer)
 			}
 		})
 	}
@@ -141,7 +141,7 @@ func finish(t *testing.T, l *load) {
 	if o.longest > o.floor+slack {
 		t.Errorf("writes paused for %s, Galera itself for %s", o.longest, o.floor)
 	}
-	if o.longestRead > slack {
+	if o.longestRead > max(o.floor, o.floorRead)+slack {
 		t.Errorf("reads paused for %s", o.longestRead)
 	}
 }
@@ -172,6 +172,7 @@ func TestFlushTablesWithReadLock(t *testing.T) {
 	pausedBefore := statusNumber(t, writer, "wsrep_flow_control_paused_ns")
 	l := startLoad(t, "flush_tables_with_read_lock", 50)
 	l.addFloor(openNode(t, writer))
+	l.addReadFloor(openNode(t, reader))
 	time.Sleep(time.Second)
 
 	lock := openNode(t, reader)
@@ -197,6 +198,7 @@ func TestFlushTablesWithReadLock(t *testing.T) {
 	if paused := statusNumber(t, writer, "wsrep_flow_control_paused_ns") - pausedBefore; paused > int64(time.Second) {
 		t.Errorf("flow control stopped the writer for %s", time.Duration(paused))
 	}
+	t.Logf("reads on %s itself paused for %s", reader.Name(), l.out.floorRead)
 	finish(t, l)
 }
 
@@ -243,10 +245,19 @@ func TestNodeAddedAndRemoved(t *testing.T) {
 	settle(t)
 	err = eventually(suite.ctx, 15*time.Second, func() error {
 		page, err := suite.galley.get(suite.ctx, "/api/status")
-		if err == nil && strings.Contains(page, added.Addr()) {
-			err = errors.New("/api/status still has " + added.Addr())
+		if err != nil {
+			return err
 		}
-		return err
+		var status struct {
+			Nodes []struct{ Addr string }
+		}
+		if err := json.Unmarshal([]byte(page), &status); err != nil {
+			return err
+		}
+		if len(status.Nodes) != len(runningNodes()) {
+			return fmt.Errorf("/api/status still has %v", status.Nodes)
+		}
+		return nil
 	})
 	if err != nil {
 		t.Error(err)

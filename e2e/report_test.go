@@ -20,7 +20,8 @@ type outcome struct {
 	errors      map[string]int // By kind, reads' prefixed with "read:".
 	longest     time.Duration  // Of writes.
 	longestRead time.Duration
-	floor       time.Duration // What a client directly on a surviving node saw at the same time.
+	floor       time.Duration // What a client writing directly on a surviving node saw at the same time.
+	floorRead   time.Duration // What a client reading directly on the struck node saw, where that is of interest.
 }
 
 func (o outcome) count() int {

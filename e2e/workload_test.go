@@ -60,6 +60,12 @@ type read struct {
 	epoch int
 }
 
+// wrote is one acknowledged write.
+type wrote struct {
+	at   time.Time
+	node string
+}
+
 // key is one row that a client wrote.
 type key struct{ client, seq int }
 
@@ -72,7 +78,7 @@ type load struct {
 
 	mu      sync.Mutex
 	out     outcome
-	kept    map[key]string // Acknowledged: the row has to be there.
+	kept    map[key]wrote // Acknowledged: the row has to be there.
 	unknown map[key]bool   // The connection was lost: it may be.
 	refused map[key]string // An error said that it did not happen: it must not be.
 	reads   []read
@@ -84,7 +90,7 @@ func startLoad(t *testing.T, event string, run int) *load {
 	t.Helper()
 	l := &load{
 		run: run, stop: make(chan struct{}), out: outcome{event: event, errors: map[string]int{}},
-		kept: map[key]string{}, unknown: map[key]bool{}, refused: map[key]string{},
+		kept: map[key]wrote{}, unknown: map[key]bool{}, refused: map[key]string{},
 	}
 	prepared := galleyConfig()
 	prepared.InterpolateParams = false
@@ -107,6 +113,26 @@ func (l *load) addFloor(db *sql.DB) {
 			if err == nil {
 				l.mu.Lock()
 				l.out.floor = max(l.out.floor, time.Since(last))
+				l.mu.Unlock()
+				last = time.Now()
+			}
+			time.Sleep(opPause)
+		}
+	})
+}
+
+// addReadFloor adds a client that reads directly on the struck node.
+func (l *load) addReadFloor(db *sql.DB) {
+	l.ending.Go(func() {
+		last := time.Now()
+		for seq := 0; !l.stopped(); seq++ {
+			ctx, cancel := context.WithTimeout(context.Background(), opLimit)
+			var n int
+			err := db.QueryRowContext(ctx, "SELECT n FROM epoch WHERE id = 1").Scan(&n)
+			cancel()
+			if err == nil {
+				l.mu.Lock()
+				l.out.floorRead = max(l.out.floorRead, time.Since(last))
 				l.mu.Unlock()
 				last = time.Now()
 			}
@@ -179,7 +205,7 @@ func (l *load) operate(ctx context.Context, conn *sql.Conn, m manner, k key) err
 	defer l.mu.Unlock()
 	switch kind := kindOf(err); {
 	case err == nil:
-		l.kept[k] = node
+		l.kept[k] = wrote{at: time.Now(), node: node}
 	case isLost(kind) || kind == "hang":
 		l.unknown[k] = true
 	default:
@@ -280,13 +306,15 @@ func (l *load) readsFrom(from, to time.Time) map[string]int {
 	return counts
 }
 
-// writers are the nodes that clients wrote on through galley.
-func (l *load) writers() []string {
+// writersUntil are the nodes that clients wrote on through galley up to a moment.
+func (l *load) writersUntil(end time.Time) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	names := map[string]bool{}
-	for _, node := range l.kept {
-		names[node] = true
+	for _, w := range l.kept {
+		if w.at.Before(end) {
+			names[w.node] = true
+		}
 	}
 	return slices.Sorted(maps.Keys(names))
 }

@@ -21,9 +21,10 @@ const (
 // plan is what to measure.
 type plan struct {
 	rounds    int
-	seconds   int   // Of one sysbench run, the first of which is not counted.
-	clients   []int // For sysbench.
-	idle      int   // Idle connections.
+	seconds   int      // Of one sysbench run, the first of which is not counted.
+	clients   []int    // For sysbench.
+	tests     []string // Keys of scenarios.
+	idle      int      // Idle connections.
 	largeMB   int
 	parts     []string
 	pin       pinning
@@ -38,6 +39,7 @@ func (p *plan) has(part string) bool { return slices.Contains(p.parts, part) }
 
 // scenario is one of sysbench's tests.
 type scenario struct {
+	key    string // On the command line.
 	name   string
 	script string
 	args   []string
@@ -52,10 +54,10 @@ const pointSelect = "point select"
 
 func scenarios() []scenario {
 	return []scenario{
-		{name: pointSelect, script: "oltp_point_select"},
-		{name: "point select, text", script: "oltp_point_select", args: []string{"--db-ps-mode=disable"}, only: []int{targetClients}},
-		{name: "read only", script: "oltp_read_only"},
-		{name: "read-write", script: "oltp_read_write", writes: true},
+		{key: "point", name: pointSelect, script: "oltp_point_select"},
+		{key: "text", name: "point select, text", script: "oltp_point_select", args: []string{"--db-ps-mode=disable"}, only: []int{targetClients}},
+		{key: "readonly", name: "read only", script: "oltp_read_only"},
+		{key: "readwrite", name: "read-write", script: "oltp_read_write", writes: true},
 	}
 }
 
@@ -63,7 +65,7 @@ func scenarios() []scenario {
 func parsePlan(args []string, usage io.Writer) (plan, error) {
 	var p plan
 	var quick, long bool
-	var clients, parts, pin string
+	var clients, tests, parts, pin string
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(usage)
 	fs.BoolVar(&quick, "quick", false, "1 round of 4 s, 8 and 64 clients: about 3 minutes")
@@ -71,6 +73,7 @@ func parsePlan(args []string, usage io.Writer) (plan, error) {
 	fs.IntVar(&p.rounds, "rounds", 0, "rounds (default 3)")
 	fs.IntVar(&p.seconds, "seconds", 0, "length of a sysbench run, its first second not counted (default 5)")
 	fs.StringVar(&clients, "clients", "", "clients of sysbench (default 1,8,64,256)")
+	fs.StringVar(&tests, "tests", "point,text,readonly,readwrite", "tests of sysbench")
 	fs.IntVar(&p.idle, "idle", 5000, "idle connections whose memory is measured")
 	fs.IntVar(&p.largeMB, "large", 200, "size of the large result in MB")
 	fs.StringVar(&parts, "parts", strings.Join([]string{partSysbench, partLarge, partPHP, partIdle}, ","), "what to measure")
@@ -91,7 +94,7 @@ func parsePlan(args []string, usage io.Writer) (plan, error) {
 	if p.clients, err = numbers(clients); err != nil {
 		return plan{}, fmt.Errorf("-clients: %w", err)
 	}
-	p.parts = strings.Split(parts, ",")
+	p.parts, p.tests = strings.Split(parts, ","), strings.Split(tests, ",")
 	p.pin = pinning(pin)
 	return p, p.check()
 }
@@ -121,6 +124,11 @@ func (p *plan) check() error {
 	for _, part := range p.parts {
 		if !slices.Contains(known, part) {
 			return fmt.Errorf("-parts: %q is none of %s", part, strings.Join(known, ", "))
+		}
+	}
+	for _, test := range p.tests {
+		if !slices.ContainsFunc(scenarios(), func(sc scenario) bool { return sc.key == test }) {
+			return fmt.Errorf("-tests: %q is none of point, text, readonly, readwrite", test)
 		}
 	}
 	switch {

@@ -25,6 +25,9 @@ type sample struct {
 // measureSysbench fills in the sysbench part of a round.
 func (r *runner) measureSysbench(ctx context.Context, round int, res *results) error {
 	for _, sc := range scenarios() {
+		if !slices.Contains(r.plan.tests, sc.key) {
+			continue
+		}
 		for _, clients := range r.plan.clients {
 			if len(sc.only) > 0 && !slices.Contains(sc.only, clients) {
 				continue
