@@ -14,7 +14,7 @@ GOLANGCI_VERSION := 2.15.0
 TOOLS            ?= $(CURDIR)/.cache/bin
 GOLANGCI         := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 
-E2E_REPORT := $(CURDIR)/.cache/e2e-report.txt
+REPORT := $(CURDIR)/.cache/e2e-report.txt
 
 export GOFLAGS += -p=$(JOBS)
 
@@ -38,24 +38,23 @@ test: build unit e2e ## Vet, unit tests, and the end-to-end tests on a real clus
 
 unit: ## Vet and the tests that need no server
 	go vet -tags e2e ./...
-	GALLEY_BIN="$(CURDIR)/$(BIN)" go test -timeout 10m ./...
+	E2E_GALLEY="$(CURDIR)/$(BIN)" go test -timeout 10m ./...
 
 e2e: build ## The end-to-end tests only
 	./e2e/install.sh e2e
-	@mkdir -p $(dir $(E2E_REPORT)) && rm -f $(E2E_REPORT)
+	@mkdir -p $(dir $(REPORT)) && rm -f $(REPORT)
 	@packages=$$(grep -rl --include='*_test.go' '^//go:build .*e2e' . | xargs -n1 dirname | sort -u); \
 	echo "go test -tags e2e" $$packages; \
-	GALLEY_BIN="$(CURDIR)/$(BIN)" GALLEY_E2E_REPORT=$(E2E_REPORT) timeout -k 60 24m go test -p 1 -count 1 -tags e2e -timeout 20m $$packages; \
+	E2E_GALLEY="$(CURDIR)/$(BIN)" E2E_REPORT=$(REPORT) timeout -k 60 24m go test -p 1 -count 1 -tags e2e -timeout 20m $$packages; \
 	code=$$?; \
-	if [ -s $(E2E_REPORT) ]; then echo; echo "What clients saw:"; cat $(E2E_REPORT); fi; \
+	if [ -s $(REPORT) ]; then echo; echo "What clients saw:"; cat $(REPORT); fi; \
 	exit $$code
 
 race: ## The unit tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race -timeout 15m ./...
 
-bench: build ## Measure against a node directly and HAProxy
-	./e2e/install.sh bench
-	GALLEY_BIN="$(CURDIR)/$(BIN)" ./e2e/bench.sh
+bench: build ## Measure galley beside HAProxy and a node without a proxy (BENCH_ARGS=-quick)
+	BENCH_GALLEY="$(CURDIR)/$(BIN)" ./e2e/bench.sh $(BENCH_ARGS)
 
 fuzz: ## Run every fuzz target for FUZZTIME (10s)
 	@targets=$$(grep -rho --include='*_test.go' -H '^func Fuzz[A-Za-z0-9_]*' . | sed 's/^\(.*\)\/[^/]*:func \(.*\)$$/\1 \2/' | sort -u); \

@@ -12,7 +12,7 @@ import (
 // TestBuiltBinary holds what 'make build' promises: the sysmon setting is in the binary (the linker drops -X silently when the runtime's variable has
 // another name in a new Go, and then galley needs twice the CPU), it is static, and it says its version without a word besides.
 func TestBuiltBinary(t *testing.T) {
-	bin := os.Getenv("GALLEY_BIN")
+	bin := os.Getenv("E2E_GALLEY")
 	if bin == "" {
 		if testing.Short() {
 			t.Skip("builds the binary")

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/go-hclog"
+
+	"galley/config"
+)
+
+// TestStatusOfARunningGalley asks a galley that has no node: over TCP with the token, and over the unix socket without.
+func TestStatusOfARunningGalley(t *testing.T) {
+	dir := t.TempDir()
+	socket := filepath.Join(dir, "admin.sock")
+	if len(socket) > 80 {
+		socket = filepath.Join(os.TempDir(), "galley-status-test.sock")
+	}
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	c := load(t, sections+"["+closed.Addr().String()+"]\nadmin: {listen: 127.0.0.1:0, token: 0123456789abcdef0123, socket: "+socket+"}\n")
+	g, err := newGalley(c, "", hclog.NewNullLogger(), func() (*config.Config, error) { return c, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.listen(); err != nil {
+		t.Fatal(err)
+	}
+	defer g.listener.Close()
+	ended := make(chan struct{})
+	go func() {
+		_ = g.admin.Run(t.Context())
+		close(ended)
+	}()
+	t.Cleanup(func() { <-ended })
+
+	ask := func(args ...string) (string, error) {
+		var out bytes.Buffer
+		cmd := newRoot()
+		cmd.SetOut(&out)
+		cmd.SetArgs(args)
+		err := cmd.ExecuteContext(t.Context())
+		return out.String(), err
+	}
+	t.Setenv(tokenVariable, "")
+	if _, err := ask("status", "--address", g.adminAddr()); err == nil || !strings.Contains(err.Error(), "401") {
+		t.Errorf("without the token: got %v", err)
+	}
+	t.Setenv(tokenVariable, "0123456789abcdef0123")
+	for _, door := range [][]string{{"--address", g.adminAddr()}, {"--socket", socket}} {
+		text, err := ask(append([]string{"status"}, door...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"galley " + version(), "not ready", closed.Addr().String(), "Clients:", "0 of 100 at " + g.listener.Addr().String()} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: not printed: %s\n%s", door, want, text)
+			}
+		}
+		text, err = ask(append([]string{"status", "--json"}, door...)...)
+		if err != nil || !json.Valid([]byte(text)) {
+			t.Errorf("%s: --json gives %v and %q", door, err, text)
+		}
+		if _, err := ask(append([]string{"health"}, door...)...); err == nil || !strings.Contains(err.Error(), "not ready") {
+			t.Errorf("%s: health gives %v", door, err)
+		}
+	}
+}
+
+// TestStatusOfSomethingElse: what answers at the address is no galley.
+func TestStatusOfSomethingElse(t *testing.T) {
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>\x1b[2J") }))
+	defer other.Close()
+	cmd := newRoot()
+	cmd.SetOut(io.Discard)
+	cmd.SetArgs([]string{"status", "--address", other.Listener.Addr().String()})
+	if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "no status") || strings.Contains(err.Error(), "\x1b") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestReachable(t *testing.T) {
+	for listen, want := range map[string]string{
+		":9306": "localhost:9306", "0.0.0.0:9306": "localhost:9306", "[::]:9306": "localhost:9306", "10.1.2.3:9306": "10.1.2.3:9306", "[::1]:9306": "[::1]:9306",
+	} {
+		if got := reachable(listen); got != want {
+			t.Errorf("%s: got %s, want %s", listen, got, want)
+		}
+	}
+}
+
+// TestExampleIsValid: what 'galley config --example' prints is a configuration.
+func TestExampleIsValid(t *testing.T) {
+	var out bytes.Buffer
+	cmd := newRoot()
+	cmd.SetOut(&out)
+	cmd.SetArgs([]string{"config", "--example"})
+	if err := cmd.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.Load(config.Source{File: "galley.yaml", Data: out.Bytes()}); err != nil {
+		t.Error(err)
+	}
+}
