@@ -162,15 +162,13 @@ func (a *Answer) inDefinitions() bool {
 
 // definitionsEnd goes on behind definitions, whose end is told by their count and, without ClientDeprecateEOF, an EOF packet.
 func (a *Answer) definitionsEnd() {
-	switch {
-	case a.state == stateColumns:
+	if a.state == stateColumns {
 		a.state = stateRows
-	case a.state == statePrepareParams:
-		if a.state, a.left = statePrepareColumns, a.columns; a.left > 0 {
-			return
-		}
-		a.state = stateDone
-	default:
-		a.state = stateDone
+		return
 	}
+	if a.state == statePrepareParams && a.columns > 0 {
+		a.state, a.left = statePrepareColumns, a.columns
+		return
+	}
+	a.state = stateDone
 }

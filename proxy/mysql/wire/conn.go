@@ -134,19 +134,17 @@ func (c *Conn) readReady(fd uintptr) bool {
 	for {
 		p := c.buf[c.w:]
 		n, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p))) //nolint:gosec // the pointer lives for this call only
-		switch {
-		case errno == 0:
-			c.n = int(n)
-			return true
-		case errno == syscall.EINTR:
+		if errno == syscall.EINTR {
 			continue
-		case errno == syscall.EAGAIN:
+		}
+		if errno == syscall.EAGAIN {
 			c.Release()
 			return false
-		default:
-			c.errno = errno
-			return true
 		}
+		if c.errno = errno; errno == 0 {
+			c.n = int(n)
+		}
+		return true
 	}
 }
 
@@ -169,13 +167,12 @@ func (c *Conn) writeReady(fd uintptr) bool {
 	for len(c.out) > 0 {
 		// sendto with MSG_NOSIGNAL is what write does on a socket, without SIGPIPE.
 		n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(c.out))), uintptr(len(c.out)), syscall.MSG_NOSIGNAL, 0, 0) //nolint:gosec // the pointer lives for this call only
-		switch {
-		case errno == 0:
-			c.out = c.out[n:]
-		case errno == syscall.EINTR:
-		case errno == syscall.EAGAIN:
+		if errno == syscall.EAGAIN {
 			return false
-		default:
+		}
+		if errno == 0 {
+			c.out = c.out[n:]
+		} else if errno != syscall.EINTR {
 			c.errno = errno
 			return true
 		}
