@@ -60,6 +60,7 @@ func TestReadsDoNotWrite(t *testing.T) {
 	}
 	deadline := time.Now().Add(*corpusTime)
 	p := &proof{t: t, db: db}
+	p.control()
 	for i, f := range files {
 		if i%*corpusEvery != 0 || strings.Contains(f, "big") {
 			continue
@@ -70,11 +71,44 @@ func TestReadsDoNotWrite(t *testing.T) {
 		}
 		p.file(f)
 	}
-	t.Logf("files %d, statements %d, called reads %d, of them run without error %d, through views %d, wrote %d; lost connections %d",
-		p.files, p.statements, p.reads, p.ran, p.views, p.wrote, p.lost)
+	t.Logf("files %d, statements %d, called reads %d, of them run without error %d, through views %d, wrote %d; lost connections %d, marks not had %d",
+		p.files, p.statements, p.reads, p.ran, p.views, p.wrote, p.lost, p.blind)
 	t.Logf("SELECTs: %d, called Read %d, the rest by reason: %v", p.selects, p.selectReads, p.reasons)
+	if p.blind > p.ran/20 {
+		t.Errorf("the marks were not had %d times of %d", p.blind, p.ran)
+	}
 	if p.ran < 100 && *corpusEvery == 1 {
 		t.Errorf("only %d reads ran: the corpus was not understood", p.ran)
+	}
+}
+
+// control holds that the marks show what they are there for.
+func (p *proof) control() {
+	if !p.open() {
+		return
+	}
+	for _, s := range []string{
+		"CREATE TABLE c (a INT PRIMARY KEY AUTO_INCREMENT, b INT)", "CREATE SEQUENCE s INCREMENT BY 0", "INSERT INTO c (b) VALUES (1), (2)",
+		"CREATE FUNCTION f() RETURNS INT DETERMINISTIC BEGIN INSERT INTO c (b) VALUES (3); RETURN 1; END",
+	} {
+		if err := p.exec(s); err != nil {
+			p.t.Errorf("%s: %v", s, err)
+		}
+	}
+	for _, s := range []string{
+		"INSERT INTO c (b) VALUES (4)", "UPDATE c SET b = b + 1", "DELETE FROM c LIMIT 1", "SELECT NEXTVAL(s)", "SELECT f()",
+		"SELECT @a := 1", "SELECT 2 INTO @a", "SELECT LAST_INSERT_ID(77)", "CREATE TABLE d (a INT)",
+	} {
+		before := p.marks()
+		if err := p.exec(s); err != nil {
+			p.t.Errorf("%s: %v", s, err)
+		}
+		if before == p.marks() {
+			p.t.Errorf("the marks do not show %s", s)
+		}
+	}
+	if before := p.marks(); before == "" || before != p.marks() {
+		p.t.Errorf("marks change by themselves: %s", before)
 	}
 }
 
@@ -84,7 +118,7 @@ type proof struct {
 	conn *sql.Conn
 	mode classify.Mode
 
-	files, statements, reads, ran, views, wrote, lost, selects, selectReads int
+	files, statements, reads, ran, views, wrote, lost, blind, selects, selectReads int
 
 	reasons map[string]int // why SELECTs are not called Read
 }
@@ -194,7 +228,7 @@ func (p *proof) open() bool {
 		p.run("DROP DATABASE `" + strings.ReplaceAll(n, "`", "``") + "`")
 	}
 	for _, s := range []string{
-		"CREATE DATABASE IF NOT EXISTS test", "CREATE DATABASE IF NOT EXISTS mysqltest", "USE test", "SET NAMES utf8mb4",
+		"SET GLOBAL log_bin_trust_function_creators=1", "CREATE DATABASE IF NOT EXISTS test", "CREATE DATABASE IF NOT EXISTS mysqltest", "USE test", "SET NAMES utf8mb4",
 		"SET lock_wait_timeout=1, innodb_lock_wait_timeout=1, max_statement_time=2, sql_mode=''",
 	} {
 		if err := p.exec(s); err != nil {
@@ -252,6 +286,7 @@ func (p *proof) marks() string {
 		@@gtid_binlog_pos, @@last_insert_id, @@session.insert_id,
 		(SELECT MD5(GROUP_CONCAT(variable_name, '=', HEX(variable_value) ORDER BY variable_name)) FROM information_schema.user_variables))`).Scan(&m)
 	if err != nil {
+		p.blind++
 		return ""
 	}
 	return m
