@@ -86,8 +86,10 @@ func (p *parser) verdict(several bool) {
 	}
 }
 
-// oracle takes back what another grammar may mean otherwise.
+// oracle takes back what another grammar may mean otherwise: s.nextval writes
+// there, and BEGIN begins a block.
 func (p *parser) oracle() {
+	p.c.Flags |= UnknownFunction
 	if k := p.c.Kind; k == Read || k == Diagnostics {
 		p.set(ReadWriter, ReasonOracle)
 	} else if k == Begin || k == BeginReadOnly {
