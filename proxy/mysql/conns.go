@@ -205,8 +205,8 @@ func (s *session) readerOn(view *cluster.View, node *cluster.Node) (*backendConn
 		}
 		s.drop(s.reader)
 	}
-	if s.writer != nil && s.writer.node.Backend == node.Backend && !s.writer.lost.Load() {
-		return s.writer, nil // The writer is alone, or takes reads too.
+	if w := view.WriterNode(); w != nil && w.Backend == node.Backend {
+		return s.connIn(view, toWriter) // The writer is alone, or takes reads too: one conn serves both.
 	}
 	b, err := s.open(node)
 	if b == nil {
