@@ -20,15 +20,16 @@ type exchange struct {
 	conn     *backendConn    // The one conn on which it can run, for toConn.
 	longData bool            // COM_STMT_SEND_LONG_DATA.
 
-	repeatable bool // It may be run again elsewhere if it is cut off, and be piped behind what brings the conn up to date.
-	atomic     bool // One that the node refuses has not done anything.
-	explains   bool // Its text explains a state change that the server does not name.
-	pins       pins // What it pins if it succeeds.
-	unlocks    bool // It ends locks if it succeeds.
-	temporary  bool // What it sets holds for itself only.
-	writes     bool // It may have written when it succeeds.
-	noData     bool // It sees no data, so that it need not wait for any.
-	asksBack   bool // It asks about the command before it: nothing may run in between.
+	repeatable bool       // It may be run again elsewhere if it is cut off, and be piped behind what brings the conn up to date.
+	atomic     bool       // One that the node refuses has not done anything.
+	explains   bool       // Its text explains a state change that the server does not name.
+	pins       pins       // What it pins if it succeeds.
+	unlocks    bool       // It ends locks if it succeeds.
+	temporary  bool       // What it sets holds for itself only.
+	writes     bool       // It may have written when it succeeds.
+	noData     bool       // It sees no data, so that it need not wait for any.
+	asksBack   bool       // It asks about the command before it: nothing may run in between.
+	unreported unreported // What it may set without the server reporting it.
 
 	upTo uint64 // The number of an acknowledged write that the node has applied when the answer comes.
 
@@ -221,6 +222,7 @@ func (s *session) noteTrackers(b *backendConn, x *exchange, entries []byte) {
 		return
 	}
 	upToDate := b.synced == s.state.version
+	charset, collation := false, false
 	t := wire.NewTrackers(entries)
 	for {
 		e, ok := t.Next()
@@ -233,7 +235,11 @@ func (s *session) noteTrackers(b *backendConn, x *exchange, entries []byte) {
 		s.state.note(e, x.explains)
 		switch {
 		case e.Type == wire.TrackSchema:
-			b.schema = s.state.schema
+			s.schemaIs(b)
+		case e.Type == wire.TrackVariable && string(e.Name) == charsetConnection:
+			charset = true
+		case e.Type == wire.TrackVariable && string(e.Name) == collationConnection:
+			collation = true
 		case e.Type == wire.TrackVariable && isTracking(e.Name):
 			b.retrack = true
 		case e.Type == wire.TrackVariable && string(e.Name) == "wsrep_sync_wait":
@@ -243,8 +249,24 @@ func (s *session) noteTrackers(b *backendConn, x *exchange, entries []byte) {
 	if t.Bad() {
 		s.state.pins |= pinUnknown
 	}
+	if charset && !collation {
+		s.state.forget(collationConnection) // It is the character set's own now.
+	}
 	if upToDate {
 		b.synced = s.state.version
+	}
+}
+
+// schemaIs notes b's schema. No command takes a schema away from a conn: one that has another is dropped where the session has none any more (DROP DATABASE).
+func (s *session) schemaIs(b *backendConn) {
+	b.schema = s.state.schema
+	if b.schema != "" {
+		return
+	}
+	for _, other := range []*backendConn{s.writer, s.reader} {
+		if other != nil && other != b && other.schema != "" {
+			s.drop(other)
+		}
 	}
 }
 

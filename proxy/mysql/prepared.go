@@ -102,6 +102,7 @@ func (s *session) executeStatement(x *exchange, st *statement) error {
 	}
 	x.kind, x.stmt = wire.AnswerQuery, st
 	x.classed(&st.class)
+	x.unreported = unreportedIn(&st.class, st.sql)
 	if st.longOn != nil {
 		x.repeatable = false // The long data is there and nowhere else.
 	}

@@ -123,7 +123,8 @@ func explainsStateChange(c *classify.Class) (explained bool, p pins) {
 	case c.Kind == classify.XA:
 		return true, p | pinXA
 	case namedKinds.has(c.Kind):
-		return !c.Flags.Has(classify.MultiStatement), p
+		// A role is state that the server does not name, and a function of the cluster's own may change anything.
+		return !c.Flags.Has(classify.MultiStatement | classify.SetRole | classify.UnknownFunction), p
 	case c.Kind == classify.ReadWriter || c.Kind == classify.DML:
 		// A user variable is state of the writer's backend conn, where all statements that name one run.
 		return c.Flags.Has(classify.UserVariable|classify.AssignsUserVariable|classify.IntoVar) && !c.Flags.Has(classify.UnknownFunction|classify.MultiStatement), p

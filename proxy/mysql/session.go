@@ -183,6 +183,7 @@ func (s *session) query(x *exchange) error {
 	}
 	x.kind = wire.AnswerQuery
 	x.classed(&class)
+	x.unreported = unreportedIn(&class, x.cmd.Body[1:])
 	err := s.execute(t, x)
 	s.srv.metrics.statement(reason, time.Since(began), t == toReader)
 	return err
@@ -228,6 +229,9 @@ func (s *session) execute(t target, x *exchange) error {
 		b.node.Backend.End()
 		if err == nil {
 			s.ran(b, x)
+			if x.unreported != 0 && !x.failed {
+				s.ask(b, x.unreported)
+			}
 			return nil
 		}
 		if unprepared, ok := errors.AsType[*unpreparedError](err); ok {

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"slices"
 	"strings"
 
 	"galley/proxy/mysql/classify"
@@ -139,18 +140,41 @@ func (s *state) noteVariable(name, value []byte) {
 	s.set(string(name), string(value))
 }
 
+// set notes a variable's value. The order of vars is that of the newest changes, as setting one can change another: a character set its collation.
 func (s *state) set(name, value string) {
 	for i := range s.vars {
-		if v := &s.vars[i]; v.name == name {
-			if v.value != value {
-				s.version++
-				v.value, v.version = value, s.version
-			}
+		v := &s.vars[i]
+		if v.name != name {
+			continue
+		}
+		if v.value == value && name != charsetConnection && name != collationConnection {
 			return
 		}
+		s.vars = slices.Delete(s.vars, i, i+1)
+		break
 	}
 	s.version++
-	s.vars = append(s.vars, variable{name: name, value: value, version: s.version})
+	v := variable{name: name, value: value, version: s.version}
+	at := len(s.vars)
+	if name == charsetConnection {
+		// One packet names both in any order, and the collation must be set behind its character set.
+		if i := s.index(collationConnection); i >= 0 {
+			at = i
+			s.vars[i].version = s.version
+		}
+	}
+	s.vars = slices.Insert(s.vars, at, v)
+}
+
+func (s *state) index(name string) int {
+	return slices.IndexFunc(s.vars, func(v variable) bool { return v.name == name })
+}
+
+// forget drops what is known of a variable.
+func (s *state) forget(name string) {
+	if i := s.index(name); i >= 0 {
+		s.vars = slices.Delete(s.vars, i, i+1)
+	}
 }
 
 // noteTracking takes a change of the tracking variables themselves, which are the client's wish and not the node's setting.
