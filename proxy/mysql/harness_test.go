@@ -36,7 +36,7 @@ type door struct {
 func doorConfig() config.MySQL {
 	return config.MySQL{
 		MaxConnections: 1000, HandshakeTimeout: 10 * time.Second, WaitForNode: 15 * time.Second, ConnectTimeout: 5 * time.Second,
-		Grace: 5 * time.Second, ReadOnlyTransactionsOnReaders: true, MaxAllowedBuffer: 16 << 20,
+		Grace: 5 * time.Second, ReadOnlyTransactionsOnReaders: true, MaxAllowedBuffer: 16 << 20, Consistency: config.Eventual,
 	}
 }
 

@@ -2,6 +2,8 @@ package mysqltest
 
 import (
 	"encoding/binary"
+	"slices"
+	"strings"
 
 	"galley/proxy/mysql/wire"
 )
@@ -120,12 +122,14 @@ func (c *Conn) Row(values []string) {
 
 // Track notes an entry of session state for the next OK packet.
 func (c *Conn) Track(kind wire.TrackerType, values ...string) {
-	if !c.tracks() {
+	if !c.tracks(kind, values[0]) {
 		return
 	}
 	var data []byte
 	for _, v := range values {
-		data = wire.AppendLenenc(data, uint64(len(v)))
+		if kind != wire.TrackStateChange { // Its value has no length in MariaDB.
+			data = wire.AppendLenenc(data, uint64(len(v)))
+		}
 		data = append(data, v...)
 	}
 	c.trackers = append(c.trackers, byte(kind))
@@ -133,13 +137,32 @@ func (c *Conn) Track(kind wire.TrackerType, values ...string) {
 	c.trackers = append(c.trackers, data...)
 }
 
-// tracks says whether galley's tracking is on, as a server only reports what it was asked for.
-func (c *Conn) tracks() bool {
-	return c.Caps.Has(wire.ClientSessionTrack) && c.value("session_track_system_variables") == "*"
+// tracks says whether the server was asked to report such a change.
+func (c *Conn) tracks(kind wire.TrackerType, name string) bool {
+	if !c.Caps.Has(wire.ClientSessionTrack) {
+		return false
+	}
+	switch kind {
+	case wire.TrackVariable:
+		list := c.value("session_track_system_variables")
+		return list == "*" || slices.Contains(strings.Split(list, ","), name)
+	case wire.TrackStateChange:
+		return c.value("session_track_state_change") == "ON"
+	case wire.TrackCharacteristics, wire.TrackTransaction:
+		return c.value("session_track_transaction_info") != ""
+	case wire.TrackSchema, wire.TrackGTIDs:
+	}
+	return true
 }
 
 // Set changes a variable as SET does, and reports it.
 func (c *Conn) Set(name, value string) {
+	c.setQuietly(name, value)
+	c.Track(wire.TrackVariable, name, value)
+}
+
+// setQuietly changes a variable as SET NAMES … COLLATE does the collation: without a report.
+func (c *Conn) setQuietly(name, value string) {
 	set := false
 	for i := range c.vars {
 		if c.vars[i].name == name {
@@ -149,7 +172,10 @@ func (c *Conn) Set(name, value string) {
 	if !set {
 		c.vars = append(c.vars, setting{name, value})
 	}
-	c.Track(wire.TrackVariable, name, value)
+}
+
+func (c *Conn) unset(name string) {
+	c.vars = slices.DeleteFunc(c.vars, func(v setting) bool { return v.name == name })
 }
 
 func (c *Conn) value(name string) string {

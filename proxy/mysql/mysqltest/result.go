@@ -88,8 +88,12 @@ func (c *Client) Read() (*Result, error) {
 func (c *Client) readRows(set *Set) error {
 	definitions := set.Columns
 	for range definitions {
-		if _, err := c.Packet(); err != nil {
+		p, err := c.Packet()
+		if err != nil {
 			return err
+		}
+		if p[0] == 0xff {
+			return wire.ParseErr(p)
 		}
 	}
 	if !c.Caps.Has(wire.ClientDeprecateEOF) {

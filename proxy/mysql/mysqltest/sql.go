@@ -11,7 +11,7 @@ import (
 // query answers a statement as a server would, as far as session state goes: reads give the node's name, writes an OK.
 func (c *Conn) query(cmd *Command) error {
 	if !strings.Contains(cmd.Text, ";") || !c.Caps.Has(wire.ClientMultiStatements) {
-		return c.statementText(cmd.Text, cmd)
+		return c.one(cmd.Text)
 	}
 	parts := strings.Split(strings.TrimRight(cmd.Text, "; "), ";")
 	for i, part := range parts {
@@ -21,7 +21,7 @@ func (c *Conn) query(cmd *Command) error {
 		if reply := c.Node.take(one); reply != nil && one != cmd.Text {
 			err = reply(c, cmd)
 		} else {
-			err = c.statementText(one, cmd)
+			err = c.one(one)
 		}
 		if err != nil {
 			return err
@@ -31,7 +31,7 @@ func (c *Conn) query(cmd *Command) error {
 	return nil
 }
 
-func (c *Conn) statementText(text string, cmd *Command) error {
+func (c *Conn) one(text string) error {
 	text = strings.TrimSpace(text)
 	for strings.HasPrefix(text, "/*") {
 		_, rest, _ := strings.Cut(text, "*/")
@@ -64,6 +64,10 @@ func (c *Conn) statementText(text string, cmd *Command) error {
 			c.OK(wire.OK{})
 			return nil
 		}
+		if strings.HasPrefix(rest, "@@") {
+			c.variables(text)
+			return nil
+		}
 		c.implicit(word != "SHOW")
 		c.Rows([]string{"node"}, []string{c.Node.Name})
 	case "CREATE", "DROP":
@@ -75,11 +79,22 @@ func (c *Conn) statementText(text string, cmd *Command) error {
 		c.implicit(true)
 		c.insertID++
 		c.OK(wire.OK{AffectedRows: 1, InsertID: c.insertID, Info: []byte("Rows matched: 1")})
+	case "NONSENSE":
+		c.Err(1064, "You have an error in your SQL syntax near 'nonsense'")
 	default:
 		c.OK(wire.OK{})
 	}
-	_ = cmd
 	return nil
+}
+
+// variables answers SELECT @@a, @@b.
+func (c *Conn) variables(text string) {
+	var names, values []string
+	for _, name := range strings.Split(text[len("SELECT "):], ",") {
+		name = strings.TrimPrefix(strings.TrimSpace(name), "@@")
+		names, values = append(names, name), append(values, c.value(name))
+	}
+	c.Rows(names, values)
 }
 
 // implicit begins a transaction without autocommit.
@@ -142,14 +157,20 @@ func (c *Conn) set(what string) error {
 	upper := strings.ToUpper(what)
 	switch {
 	case strings.HasPrefix(upper, "NAMES "):
-		charset := unquote(strings.Fields(what)[1])
+		words := strings.Fields(what)
+		charset := unquote(words[1])
 		c.Set("character_set_client", charset)
 		c.Set("character_set_results", charset)
 		c.Set("character_set_connection", charset)
+		c.unset("collation_connection") // The character set's own.
+		if len(words) == 4 {
+			c.setQuietly("collation_connection", unquote(words[3]))
+		}
 	case strings.HasPrefix(upper, "TRANSACTION "):
 		c.Track(wire.TrackCharacteristics, "SET "+upper+";")
-	case strings.HasPrefix(what, "@") && !strings.HasPrefix(what, "@@"):
-		c.Track(wire.TrackStateChange, "1")
+		c.OK(wire.OK{})
+		return nil
+	case strings.HasPrefix(what, "@") && !strings.HasPrefix(what, "@@"), strings.HasPrefix(upper, "ROLE "):
 	default:
 		assignments := splitAssignments(what)
 		for _, one := range assignments {
@@ -161,6 +182,7 @@ func (c *Conn) set(what string) error {
 			c.assign(strings.TrimSpace(name), strings.TrimSpace(value))
 		}
 	}
+	c.Track(wire.TrackStateChange, "1") // The server says so after every SET but SET TRANSACTION.
 	c.OK(wire.OK{})
 	return nil
 }
@@ -190,6 +212,8 @@ func (c *Conn) assign(name, value string) {
 		if strings.Contains(value, "NO_BACKSLASH_ESCAPES") {
 			c.Status |= wire.StatusNoBackslashEscape
 		}
+	case "character_set_connection":
+		c.unset("collation_connection")
 	case "character_set_results":
 		if strings.EqualFold(value, "NULL") {
 			value = ""

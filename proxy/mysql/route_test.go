@@ -1,0 +1,189 @@
+package mysql
+
+import (
+	"testing"
+
+	"galley/balancer"
+	"galley/cluster"
+	"galley/proxy/mysql/classify"
+	"galley/proxy/mysql/mysqltest"
+	"galley/proxy/mysql/wire"
+)
+
+func TestRoute(t *testing.T) {
+	const auto = wire.StatusAutocommit
+	idle := situation{status: auto, readOnlyReaders: true}
+	with := func(change func(*situation)) situation {
+		s := idle
+		change(&s)
+		return s
+	}
+	inTrans := with(func(s *situation) { s.inTransaction, s.status = true, auto|wire.StatusInTrans })
+	manual := with(func(s *situation) { s.status = 0 })
+	pinned := with(func(s *situation) { s.pins = pinTempTable })
+	for _, c := range []struct {
+		sql    string
+		in     situation
+		want   target
+		reason routeReason
+	}{
+		{"SELECT 1", idle, toReader, routeRead},
+		{"SELECT * FROM t WHERE a = 'FOR UPDATE'", idle, toReader, routeRead},
+		{"SELECT * FROM t FOR UPDATE", idle, toWriter, routeWrite},
+		{"SELECT f(1)", idle, toWriter, routeWrite},
+		{"SELECT @a", idle, toWriter, routeWrite},
+		{"INSERT INTO t VALUES (1)", idle, toWriter, routeWrite},
+		{"nonsense", idle, toWriter, routeWrite},
+		{"", idle, toWriter, routeWrite},
+		{"SELECT 1; SELECT 2", idle, toWriter, routeWrite},
+		{"SELECT LAST_INSERT_ID()", idle, toWriter, routeWrite},
+		{"USE x", idle, toLast, routeCommand},
+		{"SHOW WARNINGS", idle, toLast, routeDiagnostics},
+		{"SELECT ROW_COUNT()", idle, toLast, routeDiagnostics},
+		{"SELECT FOUND_ROWS()", idle, toLast, routeDiagnostics},
+		{"SET NAMES utf8", idle, toWriter, routeWrite},
+		{"BEGIN", idle, toWriter, routeWrite},
+		{"START TRANSACTION READ ONLY", idle, toReader, routeReadOnlyTransaction},
+		{"START TRANSACTION READ ONLY", with(func(s *situation) { s.readOnlyReaders = false }), toWriter, routeWrite},
+		{"START TRANSACTION READ ONLY; INSERT INTO t VALUES (1)", idle, toWriter, routeWrite},
+		{"SELECT 1", inTrans, toTransaction, routeTransaction},
+		{"SHOW WARNINGS", inTrans, toTransaction, routeTransaction},
+		{"/* galley:reader */ SELECT 1", inTrans, toTransaction, routeTransaction},
+		{"SELECT 1", manual, toWriter, routeNoAutocommit},
+		{"/* galley:reader */ SELECT 1", manual, toWriter, routeNoAutocommit},
+		{"SHOW WARNINGS", manual, toLast, routeDiagnostics},
+		{"SELECT 1", pinned, toWriter, routePinned},
+		{"SHOW WARNINGS", pinned, toWriter, routePinned},
+		{"/* galley:node=n2 */ SELECT 1", pinned, toWriter, routePinned},
+		{"/* galley:writer */ SELECT 1", idle, toWriter, routeHint},
+		{"/* galley:reader */ SELECT f(1)", idle, toReader, routeHint},
+		{"/* galley:reader */ SELECT 1", idle, toReader, routeRead},
+		{"/* galley:reader */ SELECT * FROM t FOR UPDATE", idle, toWriter, routeWrite},
+		{"/* galley:reader */ SELECT @a", idle, toWriter, routeWrite},
+		{"/* galley:reader */ INSERT INTO t VALUES (1)", idle, toWriter, routeWrite},
+		{"/* galley:node=n2 */ SELECT 1", idle, toNode, routeHint},
+		{"/* galley:node=n2 */ INSERT INTO t VALUES (1)", idle, toWriter, routeWrite},
+		{"KILL 5", idle, toWriter, routeWrite},
+	} {
+		class := classify.Statement([]byte(c.sql), 0)
+		if got, reason := route(&class, c.in); got != c.want || reason != c.reason {
+			t.Errorf("%q in %+v goes to %d (%s), want %d (%s)", c.sql, c.in, got, reason, c.want, c.reason)
+		}
+	}
+}
+
+func TestRepeatableAndAtomic(t *testing.T) {
+	for _, c := range []struct {
+		sql                string
+		repeatable, atomic bool
+	}{
+		{"SELECT 1", true, true},
+		{"BEGIN", true, true},
+		{"START TRANSACTION READ ONLY", true, true},
+		{"USE x", true, true},
+		{"INSERT INTO t VALUES (1)", false, true},
+		{"SELECT * FROM t FOR UPDATE", false, true},
+		{"SELECT f(1)", false, false},
+		{"INSERT INTO t VALUES (f(1))", false, false},
+		{"SELECT GET_LOCK('a', 1)", false, true},
+		{"CALL p()", false, false},
+		{"SELECT 1; INSERT INTO t VALUES (1)", false, false},
+		{"INSERT INTO t VALUES (1); INSERT INTO t VALUES (2)", false, false},
+		{"SELECT NEXTVAL(s)", false, false},
+		{"COMMIT", false, false},
+		{"EXECUTE s", false, false},
+		{"SET NAMES utf8", false, true},
+		{"CREATE TABLE t (a INT)", false, true},
+		{"LOAD DATA LOCAL INFILE 'f' INTO TABLE t", false, true},
+		{"nonsense", false, false},
+	} {
+		class := classify.Statement([]byte(c.sql), 0)
+		if got := repeatable(&class); got != c.repeatable {
+			t.Errorf("%q repeatable: %v (%s %s)", c.sql, got, class.Kind, class.Flags)
+		}
+		if got := atomicKind(&class); got != c.atomic {
+			t.Errorf("%q atomic: %v (%s %s)", c.sql, got, class.Kind, class.Flags)
+		}
+	}
+}
+
+func TestExplainsStateChange(t *testing.T) {
+	for _, c := range []struct {
+		sql       string
+		explained bool
+		pins      pins
+	}{
+		{"SET @a = 1", true, 0},
+		{"PREPARE s FROM 'SELECT 1'", true, 0},
+		{"CREATE TEMPORARY TABLE t (a INT)", true, pinTempTable},
+		{"CREATE TEMPORARY TABLE t (a INT); SELECT 1", false, pinTempTable},
+		{"SELECT 1; CREATE TEMPORARY TABLE t (a INT)", false, pinTempTable},
+		{"HANDLER t OPEN", true, pinHandler},
+		{"SELECT GET_LOCK('a', 1)", false, pinUserLock},
+		{"FLUSH TABLES WITH READ LOCK", false, pinGlobalLock},
+		{"XA START 'a'", true, pinXA},
+		{"SELECT @a := 1", true, 0},
+		{"SELECT f(@a)", false, 0},
+		{"SELECT f(1)", false, 0},
+		{"CALL p()", false, 0},
+		{"SET @a = 1; CALL p()", false, 0},
+		{"LOCK TABLES t READ", true, 0},
+		{"SELECT 1", true, 0},
+	} {
+		class := classify.Statement([]byte(c.sql), 0)
+		explained, pinned := explainsStateChange(&class)
+		if pinned != c.pins {
+			t.Errorf("%q pins %s, want %s", c.sql, pinned, c.pins)
+		}
+		if explained != c.explained {
+			t.Errorf("%q explained: %v", c.sql, explained)
+		}
+	}
+}
+
+func TestPickReader(t *testing.T) {
+	type node struct {
+		load, share float64
+		weight      int
+		conns       int
+	}
+	for _, c := range []struct {
+		name  string
+		nodes []node
+		want  int
+	}{
+		{"no reader", nil, -1},
+		{"the only one", []node{{9, 1, 1, 9}}, 0},
+		{"the less loaded", []node{{3, 1, 1, 0}, {1, 1, 1, 0}}, 1},
+		{"the one with fewer conns", []node{{1, 1, 1, 4}, {1, 1, 1, 0}}, 1},
+		{"the heavier one", []node{{4, 1, 1, 0}, {6, 1, 3, 0}}, 1},
+		{"one without a share last", []node{{0, 0, 1, 0}, {50, 1, 1, 50}}, 1},
+		{"one without a share when it is alone", []node{{0, 0, 1, 0}}, 0},
+		{"one without weight last", []node{{0, 1, 0, 0}, {50, 1, 1, 0}}, 1},
+		{"the first of equals", []node{{1, 1, 1, 1}, {1, 1, 1, 1}}, 0},
+	} {
+		srv := &Server{conns: connSets{sets: map[*balancer.Backend]*connSet{}}}
+		view := &cluster.View{Writer: -1}
+		for i, n := range c.nodes {
+			fake := mysqltest.NewNode(t, string(rune('a'+i)), i)
+			fake.Backend.SetReported(n.load)
+			fake.Backend.SetShare(n.share)
+			fake.Backend.SetWeight(n.weight)
+			view.Nodes = append(view.Nodes, cluster.Node{Addr: fake.Addr, Backend: fake.Backend})
+			view.Readers = append(view.Readers, i)
+			for range n.conns {
+				srv.conns.of(&view.Nodes[i]).add(&backendConn{})
+			}
+		}
+		got := srv.pickReader(view)
+		if c.want < 0 {
+			if got != nil {
+				t.Errorf("%s: %s", c.name, got.Addr)
+			}
+			continue
+		}
+		if got != &view.Nodes[c.want] {
+			t.Errorf("%s: %v, want node %d", c.name, got, c.want)
+		}
+	}
+}
