@@ -90,7 +90,7 @@ func program(t *testing.T, stdin, name string, args ...string) string {
 	if err != nil {
 		t.Fatalf("%s is missing; e2e/install.sh e2e installs it: %v", name, err)
 	}
-	ctx, cancel := context.WithTimeout(suite.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(suite.ctx, 40*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Stdin = strings.NewReader(stdin)
@@ -164,6 +164,8 @@ SELECT * FROM cli WHERE id = 1\G
 delimiter //
 CREATE OR REPLACE PROCEDURE cliproc(IN n INT) BEGIN DECLARE i INT DEFAULT 0; WHILE i < n DO SELECT i; SET i = i + 1; END WHILE; END//
 CALL cliproc(3)//
+CREATE OR REPLACE PROCEDURE cliproc(IN n INT) BEGIN DECLARE i INT; DECLARE c CURSOR FOR SELECT n; OPEN c; FETCH c INTO i; SELECT i, 'cursor open'; CLOSE c; SIGNAL SQLSTATE '45000'; END//
+CALL cliproc(7)//
 delimiter ;
 LOAD DATA LOCAL INFILE 'FILE' INTO TABLE cli FIELDS TERMINATED BY ',';
 SELECT COUNT(*), MAX(id) FROM cli;

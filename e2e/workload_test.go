@@ -78,7 +78,7 @@ type load struct {
 
 	mu      sync.Mutex
 	out     outcome
-	kept    map[key]wrote // Acknowledged: the row has to be there.
+	kept    map[key]wrote  // Acknowledged: the row has to be there.
 	unknown map[key]bool   // The connection was lost: it may be.
 	refused map[key]string // An error said that it did not happen: it must not be.
 	reads   []read
