@@ -77,7 +77,7 @@ func (s *session) waitFor(b *backendConn, x *exchange) uint64 {
 // lowerWait takes back what raiseWait did: to the client's own setting, if it has one.
 func (s *session) lowerWait(b []byte) []byte {
 	b = append(b, "wsrep_sync_wait="...)
-	if own := s.state.value("wsrep_sync_wait"); own != "" {
+	if own, ok := s.state.value("wsrep_sync_wait"); ok {
 		return append(b, own...)
 	}
 	return append(b, "DEFAULT"...)

@@ -2,16 +2,21 @@ package mysql
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"time"
 
 	"galley/cluster"
+	"galley/proxy/mysql/classify"
 )
 
 // watch follows the cluster's views and cuts the backend conns of nodes that are lost for good: what is in flight there will not be answered any more.
 func (s *Server) watch(ctx context.Context) {
 	for {
 		changed := s.cluster.Changed()
-		s.cutLost(s.cluster.View())
+		view := s.cluster.View()
+		s.cutLost(view)
+		s.since106.Store(since106(view))
 		select {
 		case <-changed:
 		case <-ctx.Done():
@@ -31,6 +36,31 @@ func (s *Server) cutLost(view *cluster.View) {
 		}
 	}
 	s.conns.forget(view)
+}
+
+// since106 says whether every node is MariaDB 10.6 or later.
+func since106(view *cluster.View) bool {
+	for i := range view.Nodes {
+		version := view.Nodes[i].Status.Server.Version
+		if version == "" {
+			continue // Not seen yet: nothing runs there.
+		}
+		major, rest, _ := strings.Cut(version, ".")
+		minor, _, _ := strings.Cut(rest, ".")
+		a, _ := strconv.Atoi(major)
+		b, _ := strconv.Atoi(minor)
+		if !strings.Contains(version, "MariaDB") || a < 10 || a == 10 && b < 6 {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Server) modeOfNodes() classify.Mode {
+	if s.since106.Load() {
+		return classify.Since106
+	}
+	return 0
 }
 
 // drainTick is how often a drain looks whether all sessions have ended.

@@ -74,10 +74,14 @@ func (s *session) begin(l login, schema string, view *cluster.View) {
 	s.state = newState(schema)
 	s.loginVersion = s.state.version
 	s.status = initialStatus(view.Server.SQLMode)
-	s.charsetMode = 0
-	if unsafeCollation(l.charset) {
-		s.charsetMode = classify.UnsafeCharset
+	s.loginMode = classify.ModeOf(view.Server.SQLMode, "utf8mb4")
+	switch {
+	case unsafeCollation(l.charset):
+		s.loginMode |= classify.UnsafeCharset
+	case l.charset == 10 || l.charset == 82: // swe7
+		s.loginMode |= classify.NotASCII
 	}
+	s.reading = s.state.read(s.loginMode)
 	s.stmts, s.prepared = nil, 0
 	s.shown.user.Store(&l.user)
 	s.shown.schema.Store(&schema)

@@ -63,6 +63,7 @@ type situation struct {
 	inTransaction   bool
 	status          uint16
 	pins            pins
+	stay            bool // Names or NULL mean something on the writer's conn only.
 	readOnlyReaders bool // START TRANSACTION READ ONLY may go to a reader.
 }
 
@@ -79,6 +80,8 @@ func route(c *classify.Class, s situation) (target, routeReason) {
 		return toWriter, routeNoAutocommit
 	case c.Hint == classify.HintWriter:
 		return toWriter, routeHint
+	case c.Kind == classify.Read && s.stay:
+		return toWriter, routePinned
 	case c.Kind == classify.Read:
 		if c.Hint == classify.HintNode {
 			return toNode, routeHint

@@ -25,7 +25,8 @@ type session struct {
 	loginVersion uint64
 	state        state
 	status       uint16 // Of the last OK or EOF.
-	charsetMode  classify.Mode
+	loginMode    classify.Mode // As long as the session has not set its own.
+	reading      reading
 
 	writer, reader, last, trx *backendConn
 	readerView                *cluster.View // The view in which reader was found good.
@@ -162,10 +163,20 @@ func (s *session) homeTarget(t target) target {
 }
 
 func (s *session) situation() situation {
-	return situation{inTransaction: s.trx != nil, status: s.status, pins: s.state.pins, readOnlyReaders: s.srv.config().ReadOnlyTransactionsOnReaders}
+	return situation{inTransaction: s.trx != nil, status: s.status, pins: s.state.pins, stay: s.read().stay, readOnlyReaders: s.srv.config().ReadOnlyTransactionsOnReaders}
 }
 
-func (s *session) mode() classify.Mode { return s.state.mode(s.status, s.charsetMode) }
+// mode is how the next statement's text is to be read.
+func (s *session) mode() classify.Mode {
+	return s.read().mode | quotingOf(s.status) | s.srv.modeOfNodes()
+}
+
+func (s *session) read() *reading {
+	if s.reading.changes != s.state.changes {
+		s.reading = s.state.read(s.loginMode)
+	}
+	return &s.reading
+}
 
 // query runs COM_QUERY.
 func (s *session) query(x *exchange) error {

@@ -13,6 +13,7 @@ import (
 // Each change gets a version; a backend conn remembers the version that it has, and what is newer is replayed on it before it runs anything.
 type state struct {
 	version uint64
+	changes uint64 // Counts changes of variables and schema.
 	schema  string
 	vars    []variable
 	pins    pins
@@ -71,7 +72,7 @@ type trackWish struct {
 const defaultTrackedVariables = "autocommit,character_set_client,character_set_connection,character_set_results,time_zone"
 
 func newState(schema string) state {
-	return state{schema: schema, version: 1, track: trackWish{variables: defaultTrackedVariables, schema: true}}
+	return state{schema: schema, version: 1, changes: 1, track: trackWish{variables: defaultTrackedVariables, schema: true}}
 }
 
 // wants says whether the client asked to be told of a change of the variable.
@@ -99,6 +100,7 @@ func (s *state) note(e wire.Tracker, explained bool) {
 	case wire.TrackSchema:
 		if s.schema != string(e.Value) {
 			s.schema = string(e.Value)
+			s.changes++
 		}
 	case wire.TrackStateChange:
 		if !explained {
@@ -142,6 +144,7 @@ func (s *state) noteVariable(name, value []byte) {
 
 // set notes a variable's value. The order of vars is that of the newest changes, as setting one can change another: a character set its collation.
 func (s *state) set(name, value string) {
+	s.changes++
 	for i := range s.vars {
 		v := &s.vars[i]
 		if v.name != name {
@@ -196,14 +199,14 @@ func (s *state) noteTracking(name, value string) bool {
 	return true
 }
 
-// value gives a tracked variable's value, or "".
-func (s *state) value(name string) string {
+// value gives a tracked variable's value; ok is false where the session has not set it.
+func (s *state) value(name string) (value string, ok bool) {
 	for i := range s.vars {
 		if s.vars[i].name == name {
-			return s.vars[i].value
+			return s.vars[i].value, true
 		}
 	}
-	return ""
+	return "", false
 }
 
 type replay byte
@@ -296,48 +299,57 @@ func looksNumeric(value string) bool {
 	return true
 }
 
-// mode gives the classifier's view of the session: how quotes and backslashes are to be read. login is what follows from the login's collation, until a SET.
-func (s *state) mode(status uint16, login classify.Mode) classify.Mode {
-	m := login
+// reading is how the session's statements are to be read, as far as it follows from what the session has set. It is worked out anew when that changes.
+type reading struct {
+	changes uint64
+	mode    classify.Mode // Without the quoting, which the status flags of each answer tell.
+	stay    bool          // Even a pure read must stay on the writer.
+}
+
+// quoting are the parts of a mode that the status flags tell.
+const quoting = classify.AnsiQuotes | classify.NoBackslashEscapes
+
+// read works out a reading. login is what follows from the login's collation and the global sql_mode, as long as the session has not set its own.
+func (s *state) read(login classify.Mode) reading {
+	r := reading{changes: s.changes, mode: login}
+	charset, ownCharset := s.value("character_set_client")
+	sqlMode, ownMode := s.value("sql_mode")
+	const ofCharset = classify.UnsafeCharset | classify.NotASCII
+	if ownCharset {
+		r.mode = r.mode&^ofCharset | classify.ModeOf("", charset)
+	}
+	if ownMode {
+		r.mode = r.mode&ofCharset | classify.ModeOf(sqlMode, "utf8mb4")
+	}
+	r.mode &^= quoting
+	null, _ := s.value("sql_auto_is_null")
+	r.stay = null == "ON" || localSchema(s.schema)
+	return r
+}
+
+// localSchema says whether names without a schema may mean a node's own tables.
+func localSchema(schema string) bool {
+	switch strings.ToLower(schema) {
+	case "information_schema", "performance_schema", "sys", "mysql":
+		return true
+	}
+	return false
+}
+
+// quotingOf gives the part of a mode that the status flags tell.
+func quotingOf(status uint16) classify.Mode {
+	var m classify.Mode
 	if status&wire.StatusAnsiQuotes != 0 {
 		m |= classify.AnsiQuotes
 	}
 	if status&wire.StatusNoBackslashEscape != 0 {
 		m |= classify.NoBackslashEscapes
 	}
-	if charset := s.value("character_set_client"); charset != "" {
-		m &^= classify.UnsafeCharset | classify.NotASCII
-		switch {
-		case unsafeCharset(charset):
-			m |= classify.UnsafeCharset
-		case charset == "swe7":
-			m |= classify.NotASCII
-		}
-	}
-	if mode := s.value("sql_mode"); mode != "" {
-		for one := range strings.SplitSeq(mode, ",") {
-			switch one {
-			case "ORACLE":
-				m |= classify.Oracle
-			case "IGNORE_SPACE":
-				m |= classify.IgnoreSpace
-			}
-		}
-	}
 	return m
 }
 
-// unsafeCharset says whether a byte of one of the charset's characters may be a quote or a backslash.
-func unsafeCharset(name string) bool {
-	switch name {
-	case "big5", "gbk", "sjis", "cp932", "gb18030":
-		return true
-	}
-	return false
-}
-
 // unsafeCollation says the same of the collation id in a login (MariaDB: SELECT ID, CHARACTER_SET_NAME FROM information_schema.COLLATIONS).
-func unsafeCollation(id byte) bool {
+func unsafeCollation(id uint8) bool {
 	switch id {
 	case 1, 84, 13, 88, 28, 87, 95, 96, 248, 249, 250:
 		return true
