@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -139,15 +140,22 @@ func startGalley(ctx context.Context, bin, dir string) (*galleyProcess, error) {
 	defer log.Close()
 	g.cmd = exec.Command(bin, "serve", "-c", file)
 	g.cmd.Stdout, g.cmd.Stderr = log, log
-	// Not Pdeathsig: it follows the thread that forked, and this one is not held.
-	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := g.cmd.Start(); err != nil {
+	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
+	go func() {
+		// Pdeathsig speaks of the thread that forked: this one stays as long as galley does, also when a test panics.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := g.cmd.Start()
+		started <- err
+		if err == nil {
+			g.err = g.cmd.Wait()
+			close(g.ended)
+		}
+	}()
+	if err := <-started; err != nil {
 		return nil, err
 	}
-	go func() {
-		g.err = g.cmd.Wait()
-		close(g.ended)
-	}()
 	suite.galley = g
 	err = eventually(ctx, 20*time.Second, func() error {
 		return errors.Join(g.exited(), g.ready(ctx))
