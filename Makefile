@@ -20,7 +20,7 @@ export GOFLAGS += -p=$(JOBS)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test unit race e2e bench fuzz lint tools clean
+.PHONY: help build demo test unit race e2e bench fuzz lint tools docs clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,10 @@ $(GOLANGCI):
 	echo "building golangci-lint $(GOLANGCI_VERSION)"; \
 	GOBIN=$(TOOLS) GOFLAGS=-p=$(JOBS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(GOLANGCI_VERSION) && \
 	mv $(TOOLS)/golangci-lint $@
+
+docs: ## Renew docs/settings.md
+	@mkdir -p docs
+	@{ echo "# Settings"; echo; go run ./cmd/galley config; } > docs/settings.md
 
 clean: ## Remove what was built
 	rm -rf bin .cache
