@@ -10,6 +10,10 @@
 //     its advantage. Where its default is not two threads, a second HAProxy with two is measured for the point select at 64 clients.
 //   - galley is the static binary of the Makefile with the README's configuration. Point selects go to its readers (two nodes of three); sysbench's read-only test opens
 //     transactions by BEGIN, which galley has to send to the writer.
+//   - All processes are of one session: Linux schedules sessions as groups (sched_autogroup_enabled), and a proxy in a session of its own behaves otherwise (it sleeps
+//     and wakes for each packet, where it finds several at a time here; both proxies then cost up to half more).
+//   - HAProxy spreads reads over three nodes and galley over two, while the direct door uses one. On one machine each more node costs cache, so compare "CPU of the
+//     proxy" before throughput: what HAProxy loses here is in part not its own.
 //   - sysbench prepares its statements on the server (its default). PHP applications mostly do not: "point select, text" is the same without.
 //   - The first second of each sysbench run is not counted (connecting, preparing). CPU per query is the proxy process's CPU clock, which is the scheduler's sum of what its
 //     threads ran to the nanosecond, alive or ended, over exactly the counted time.

@@ -20,6 +20,7 @@ const (
 	doorHAProxy  = "haproxy"
 	doorHAProxy2 = "haproxy, 2 threads"
 	doorGalley   = "galley"
+	doorOther    = "other galley"
 )
 
 // door is one way to the cluster.
@@ -147,7 +148,7 @@ func (s *site) startHAProxy(ctx context.Context, name string, nbthread int) (*do
 }
 
 // startGalley starts one with the README's configuration.
-func (s *site) startGalley(ctx context.Context) (*door, error) {
+func (s *site) startGalley(ctx context.Context, name, binary string) (*door, error) {
 	addrs, err := freeAddrs(2)
 	if err != nil {
 		return nil, err
@@ -159,11 +160,11 @@ func (s *site) startGalley(ctx context.Context) (*door, error) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
-	p, err := s.startProxy(doorGalley, s.plan.galley, "serve", "-c", file)
+	p, err := s.startProxy(name, binary, "serve", "-c", file)
 	if err != nil {
 		return nil, err
 	}
-	d := &door{name: doorGalley, reads: addrs[0], writes: addrs[0], proxy: p}
+	d := &door{name: name, reads: addrs[0], writes: addrs[0], proxy: p}
 	err = p.await(ctx, func(ctx context.Context) error {
 		if err := get(ctx, "http://"+addrs[1]+"/readyz"); err != nil {
 			return err

@@ -23,7 +23,7 @@ func (r *runner) measureIdle(ctx context.Context, res *results) error {
 		return err
 	}
 	defer hap.proxy.stop()
-	gal, err := r.site.startGalley(ctx)
+	gal, err := r.site.startGalley(ctx, doorGalley, r.plan.galley)
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ type plan struct {
 	parts     []string
 	pin       pinning
 	galley    string // The binary.
+	other     string // Another galley binary to be measured beside it.
 	markdown  string
 	json      string
 	hold      bool
@@ -79,6 +80,7 @@ func parsePlan(args []string, usage io.Writer) (plan, error) {
 	fs.StringVar(&parts, "parts", strings.Join([]string{partSysbench, partLarge, partPHP, partIdle}, ","), "what to measure")
 	fs.StringVar(&pin, "pin", string(pinOne), "CPUs: one (all on CPU 0), none, split (the proxy on CPU 0, all else on the others)")
 	fs.StringVar(&p.galley, "galley", "", "the galley binary (required; bench.sh builds it)")
+	fs.StringVar(&p.other, "other", "", "another galley binary, measured beside the first: before and after a change")
 	fs.StringVar(&p.markdown, "markdown", "", "file for the tables as Markdown")
 	fs.StringVar(&p.json, "json", "", "file for all figures as JSON")
 	fs.StringVar(&p.galleyLog, "galley-log", "", "file for galley's log (default: thrown away)")

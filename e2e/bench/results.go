@@ -76,9 +76,9 @@ func (c *cell) figure(name string) *figure {
 // add adds a door's value of one more round.
 func (f *figure) add(door string, value float64) { f.Rounds[door] = append(f.Rounds[door], value) }
 
-// ratio is galley's value to another door's, made within each round.
-func (f *figure) ratio(other string) spread {
-	a, b := f.Rounds[doorGalley], f.Rounds[other]
+// ratio is one door's value to another's, made within each round.
+func (f *figure) ratio(of, to string) spread {
+	a, b := f.Rounds[of], f.Rounds[to]
 	var all []float64
 	for i := range min(len(a), len(b)) {
 		all = append(all, a[i]/b[i])
@@ -93,7 +93,7 @@ func (r *results) finish() {
 			f.Doors, f.Ratios = map[string]spread{}, map[string]spread{}
 			for door, values := range f.Rounds {
 				f.Doors[door] = spreadOf(values)
-				if ratio := f.ratio(door); door != doorGalley && ratio.N > 0 {
+				if ratio := f.ratio(doorGalley, door); door != doorGalley && ratio.N > 0 {
 					f.Ratios[door] = ratio
 				}
 			}
@@ -114,7 +114,7 @@ type target struct {
 
 // targets are the goals that this run measured; the median decides.
 func (r *results) targets() []target {
-	ratio := func(f *figure) spread { return f.ratio(doorHAProxy) }
+	ratio := func(f *figure) spread { return f.ratio(doorGalley, doorHAProxy) }
 	goals := []struct {
 		target
 		test, figure string

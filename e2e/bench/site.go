@@ -30,6 +30,8 @@ type site struct {
 	lab      *clusterlab.Lab
 	doors    []*door
 	files    int
+
+	everyCell int // That many of the doors are measured in every cell.
 }
 
 // openSite starts everything. The cluster goes when ctx ends, all else with close.
@@ -83,11 +85,19 @@ func (s *site) open(ctx context.Context, say func(string, ...any)) error {
 		return err
 	}
 	s.doors = append(s.doors, hap)
-	gal, err := s.startGalley(ctx)
+	gal, err := s.startGalley(ctx, doorGalley, s.plan.galley)
 	if err != nil {
 		return err
 	}
 	s.doors = append(s.doors, gal)
+	if s.plan.other != "" {
+		other, err := s.startGalley(ctx, doorOther, s.plan.other)
+		if err != nil {
+			return err
+		}
+		s.doors = append(s.doors, other)
+	}
+	s.everyCell = len(s.doors)
 	if s.plan.pin.proxyCPUs() == 2 {
 		return nil // The default is two threads.
 	}
@@ -112,7 +122,7 @@ func (s *site) close() {
 }
 
 // main are the doors that are measured in every cell.
-func (s *site) main() []*door { return s.doors[:3] }
+func (s *site) main() []*door { return s.doors[:s.everyCell] }
 
 func (s *site) next() int {
 	s.files++

@@ -28,7 +28,10 @@ func (r *results) tables() (titles []string, all []table) {
 				ranged(f.Ratios[doorHAProxy]), ranged(f.Ratios[doorDirect]),
 			})
 			if two, ok := f.Doors[doorHAProxy2]; ok {
-				*t = append(*t, []string{"", "… with haproxy on 2 threads", "", plain(two), "", ranged(f.Ratios[doorHAProxy2]), ""})
+				*t = append(*t, []string{"", "… haproxy with 2 threads", "", plain(two), "", ranged(f.Ratios[doorHAProxy2]), ""})
+			}
+			if other, ok := f.Doors[doorOther]; ok {
+				*t = append(*t, []string{"", "… the other galley, to haproxy and to direct", "", "", plain(other), ranged(f.ratio(doorOther, doorHAProxy)), ranged(f.ratio(doorOther, doorDirect))})
 			}
 		}
 	}
