@@ -24,11 +24,15 @@ const handshakePacketLimit = 16 << 10
 // It is sent at login and after each reset. State changes of a transaction are asked for with their characteristics.
 const trackEverything = "SET SESSION session_track_system_variables='*', session_track_schema=ON, session_track_state_change=ON, session_track_transaction_info='CHARACTERISTICS'"
 
+// onlyReads makes a conn to a reader refuse what would write: a view that calls a stored function with side effects is a read by its text. The writer runs it then.
+const onlyReads = ", tx_read_only=ON"
+
 // backendConn is a connection of one session to one node, logged in as the session's user. The session's goroutine owns it; others may close it.
 type backendConn struct {
 	*wire.Conn
 	node     *cluster.Node
 	threadID uint32
+	setup    string // The statement that sets what galley needs on it.
 	caps     wire.Capability
 	synced   uint64 // The version of the session's state that it has.
 	schema   string // Its current schema.
@@ -51,6 +55,7 @@ type login struct {
 	charset byte
 	caps    wire.Capability
 	attrs   []byte
+	setup   string // What is set at once.
 }
 
 // dialError tells a node that cannot be reached from one that answered and refused.
@@ -132,7 +137,8 @@ func (b *backendConn) login(l *login) error {
 		return err
 	}
 	b.schema = l.schema
-	return b.command(wire.ComQuery, trackEverything)
+	b.setup = l.setup
+	return b.command(wire.ComQuery, b.setup)
 }
 
 // authenticate answers what the node asks for after the login until it says OK.

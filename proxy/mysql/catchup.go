@@ -15,7 +15,7 @@ func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 	}
 	b.out = b.out[:0]
 	if b.retrack {
-		b.out = wire.AppendCommand(b.out, wire.ComQuery, trackEverything)
+		b.out = wire.AppendCommand(b.out, wire.ComQuery, b.setup)
 		b.retrack = false
 		n++
 	}

@@ -175,7 +175,7 @@ func (s *session) connIn(view *cluster.View, t target) (*backendConn, error) {
 		}
 		s.drop(s.writer)
 	}
-	b, err := s.open(node)
+	b, err := s.open(node, trackEverything)
 	if b != nil {
 		s.writer = b
 		s.shown.writer.Store(b)
@@ -208,7 +208,11 @@ func (s *session) readerOn(view *cluster.View, node *cluster.Node) (*backendConn
 	if w := view.WriterNode(); w != nil && w.Backend == node.Backend {
 		return s.connIn(view, toWriter) // The writer is alone, or takes reads too: one conn serves both.
 	}
-	b, err := s.open(node)
+	setup := trackEverything
+	if mariaDB(&node.Status.Server) {
+		setup += onlyReads
+	}
+	b, err := s.open(node, setup)
 	if b == nil {
 		return nil, err
 	}
@@ -256,9 +260,9 @@ func (s *Server) muchBetter(view *cluster.View, node *cluster.Node, b *backendCo
 func (s *session) stillGood(b *backendConn) bool { return !b.lost.Load() }
 
 // open connects to node. Neither conn nor error means that the node could not be reached and another view is to be waited for.
-func (s *session) open(node *cluster.Node) (*backendConn, error) {
+func (s *session) open(node *cluster.Node, setup string) (*backendConn, error) {
 	l := s.login
-	l.schema = s.state.schema
+	l.schema, l.setup = s.state.schema, setup
 	b, err := s.srv.dialBackend(s.ctx, node, &l)
 	if err == nil {
 		b.set = s.srv.conns.of(node)

@@ -17,6 +17,7 @@ const (
 	codeUnknownCommand     = gomysql.ER_UNKNOWN_COM_ERROR
 	codeServerShutdown     = gomysql.ER_SERVER_SHUTDOWN
 	codeLockWaitTimeout    = gomysql.ER_LOCK_WAIT_TIMEOUT
+	codeReadOnlyTrx        = 1792
 	codeOptionPrevents     = gomysql.ER_OPTION_PREVENTS_STATEMENT
 	codeConnectionKilled   = 1927
 	codeNotSupported       = gomysql.ER_NOT_SUPPORTED_YET

@@ -36,6 +36,7 @@ type exchange struct {
 	sent           bool // Something of the command has gone to the node.
 	forwarded      bool // Something of the answer has gone to the client.
 	failed         bool // The answer ended with an ERR packet.
+	wouldWrite     bool // It is no pure read after all.
 	waitedOut      bool // The node did not catch up in time.
 	preambleFailed bool // The conn could not be brought up to date.
 }
@@ -329,6 +330,10 @@ func (s *session) noteError(b *backendConn, x *exchange, p []byte) error {
 		return nil
 	}
 	refused := wire.ParseErr(p)
+	if refused.Code == codeReadOnlyTrx && b == s.reader && s.trx == nil && !x.forwarded && x.cmd.Whole() {
+		x.wouldWrite = true
+		return &refusedError{refused}
+	}
 	if !nodeTrouble(refused) {
 		return nil
 	}
@@ -352,7 +357,7 @@ func maybeTrouble(p []byte) bool {
 		return false
 	}
 	switch uint16(p[1]) | uint16(p[2])<<8 {
-	case codeUnknownCommand, codeServerShutdown, codeConnectionKilled, codeOptionPrevents, codeLockWaitTimeout:
+	case codeUnknownCommand, codeServerShutdown, codeConnectionKilled, codeOptionPrevents, codeLockWaitTimeout, codeReadOnlyTrx:
 		return true
 	}
 	return false

@@ -72,7 +72,7 @@ func (s *session) killSession(id uint64, query, soft bool) error {
 // killThread asks a node to kill a thread, over a connection of its own.
 func (s *session) killThread(t thread, query, soft bool) error {
 	l := s.login
-	l.schema = ""
+	l.schema, l.setup = "", trackEverything
 	b, err := s.srv.dialBackend(s.ctx, t.node, &l)
 	if err != nil {
 		return err

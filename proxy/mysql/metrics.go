@@ -28,6 +28,7 @@ type metrics struct {
 	dialErrors atomic.Uint64
 	lostConns  atomic.Uint64
 	retries    atomic.Uint64
+	hidden     atomic.Uint64 // Reads by their text that would have written.
 	sessions   atomic.Uint64
 	closed     [closeReasons]atomic.Uint64
 	waiting    atomic.Int64
@@ -52,7 +53,7 @@ func (m *metrics) statement(r routeReason, took time.Duration, read bool) {
 type collector struct {
 	srv                                                                                *Server
 	statements, latency, errors, sessions, opened, closed, waiting, conns, lost, dials *prometheus.Desc
-	retries                                                                            *prometheus.Desc
+	retries, hidden                                                                    *prometheus.Desc
 }
 
 func newCollector(srv *Server) *collector {
@@ -72,12 +73,13 @@ func newCollector(srv *Server) *collector {
 		lost:       desc("backend_conns_lost_total", "Backend conns that broke while a command was under way."),
 		dials:      desc("backend_dial_errors_total", "Backend conns that could not be opened."),
 		retries:    desc("retries_total", "Commands run again on another node."),
+		hidden:     desc("hidden_writes_total", "Reads by their text that a reader refused because they write, and the writer ran."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.statements, c.latency, c.errors, c.sessions, c.opened, c.closed, c.waiting, c.conns, c.lost, c.dials, c.retries} {
+	for _, d := range []*prometheus.Desc{c.statements, c.latency, c.errors, c.sessions, c.opened, c.closed, c.waiting, c.conns, c.lost, c.dials, c.retries, c.hidden} {
 		ch <- d
 	}
 }
@@ -99,6 +101,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	count(c.lost, m.lostConns.Load())
 	count(c.dials, m.dialErrors.Load())
 	count(c.retries, m.retries.Load())
+	count(c.hidden, m.hidden.Load())
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}

@@ -15,7 +15,7 @@ func (s *session) reset() error {
 		}
 		err := b.command(wire.ComResetConnection, "")
 		if err == nil {
-			err = b.command(wire.ComQuery, trackEverything)
+			err = b.command(wire.ComQuery, b.setup)
 		}
 		if err != nil {
 			if !isRefusal(err) {

@@ -245,6 +245,13 @@ func (s *session) execute(t target, x *exchange) error {
 			}
 			return nil
 		}
+		if x.wouldWrite && t == toReader {
+			// The reader has refused it whole and goes on.
+			t, x.failed, x.repeatable, x.wouldWrite, x.writes = toWriter, false, false, false, true
+			b.Release()
+			s.srv.metrics.hidden.Add(1)
+			continue
+		}
 		if unprepared, ok := errors.AsType[*unpreparedError](err); ok {
 			if t == toReader && b == s.reader {
 				t = toWriter // A reader may not have seen the table yet.
