@@ -112,6 +112,7 @@ func (s *session) drop(b *backendConn) {
 type wait struct {
 	until time.Time
 	began time.Time
+	tries int // Runs of the command so far.
 }
 
 // conn gives the backend conn on which a command for t is to run, opening it if need be. It waits for a usable node up to wait_for_node.

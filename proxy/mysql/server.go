@@ -153,7 +153,7 @@ func (s *Server) client(ctx context.Context, nc net.Conn) {
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	c.shown.since, c.shown.addr = time.Now(), nc.RemoteAddr().String()
 	defer c.cancel(nil)
-	stop := context.AfterFunc(c.ctx, func() { _ = nc.Close() })
+	stop := context.AfterFunc(c.ctx, c.cut)
 	defer stop()
 	if !s.register(c) {
 		_ = c.client.SetDeadline(time.Now().Add(time.Second))

@@ -211,14 +211,14 @@ func (x *exchange) classed(c *classify.Class) {
 	x.asksBack = c.Kind == classify.Diagnostics
 }
 
-// attempts bounds how often a command is tried on further nodes after it was cut off.
+// attempts bounds how often a command is tried again after it was cut off: it may be what breaks the nodes. One that was refused is tried as long as there is time.
 const attempts = 5
 
 // execute runs x's command on the conn for t, on another one if it surely did not run there or may run again, and sees to it that the client has an answer.
 // Its error ends the session.
 func (s *session) execute(t target, x *exchange) error {
 	var w wait
-	for try := 1; ; try++ {
+	for ; ; w.tries++ {
 		b, err := s.connFor(t, x, &w)
 		if err != nil {
 			return s.giveUp(x, err)
@@ -235,6 +235,9 @@ func (s *session) execute(t target, x *exchange) error {
 		b.node.Backend.Begin()
 		b.set.commands.Add(1)
 		s.shown.running.Store(b)
+		if s.ctx.Err() != nil { // Since cut has looked for what runs.
+			_ = b.Close()
+		}
 		err = s.run(b, x)
 		s.shown.running.Store(nil)
 		b.node.Backend.End()
@@ -259,7 +262,7 @@ func (s *session) execute(t target, x *exchange) error {
 			}
 			return s.giveUp(x, unprepared.ServerError)
 		}
-		again, err := s.failed(b, x, err, held || try >= attempts, &w)
+		again, err := s.failed(b, x, err, held, &w)
 		if !again {
 			return err
 		}
@@ -346,7 +349,7 @@ func (s *session) failed(b *backendConn, x *exchange, err error, held bool, w *w
 	switch {
 	case x.forwarded && !s.answer.Boundary():
 		return false, endSession(closeNodeLost, err)
-	case !x.forwarded && !hadState && !held && x.cmd.Whole() && (neverSent || x.repeatable):
+	case !x.forwarded && !hadState && !held && w.tries < attempts-1 && x.cmd.Whole() && (neverSent || x.repeatable):
 		return true, nil
 	case x.silent:
 		x.stmt.lostData = true // There is no answer to say it in: the execution will.
@@ -418,6 +421,16 @@ func (s *session) writeOK() error {
 		return endSession(closeClientGone, err)
 	}
 	return nil
+}
+
+// cut ends whatever the session waits for: its client and its nodes. It is called from another goroutine when the session's life is over.
+func (s *session) cut() {
+	_ = s.client.Close()
+	for _, b := range []*backendConn{s.shown.running.Load(), s.shown.writer.Load(), s.shown.reader.Load()} {
+		if b != nil {
+			_ = b.Close()
+		}
+	}
 }
 
 // close gives back all that the session holds.
