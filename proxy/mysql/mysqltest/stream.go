@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 
 	"galley/proxy/mysql/wire"
 )
@@ -97,6 +98,9 @@ func (p *pipeEnd) pump() {
 		}
 	}
 }
+
+// SetDeadline implements net.Conn; the far end of a pipe has none.
+func (p *pipeEnd) SetDeadline(time.Time) error { return nil }
 
 // Read implements net.Conn.
 func (p *pipeEnd) Read(b []byte) (int, error) {
