@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -209,16 +210,16 @@ func (d *theDemo) serve(ctx context.Context, ended <-chan error, began time.Time
 		close(worked)
 	}()
 	watch, stopWatch := context.WithCancel(ctx)
-	watched := make(chan struct{})
-	go func() {
-		d.watch(watch)
-		close(watched)
-	}()
+	var watching sync.WaitGroup
+	watching.Go(func() { d.watch(watch) })
+	if d.script == "" {
+		watching.Go(func() { d.tend(watch) })
+	}
 	acts, err := d.play(clients)
 	stopClients()
 	<-worked
 	stopWatch()
-	<-watched
+	watching.Wait()
 	return errors.Join(err, d.account(ctx, acts))
 }
 
@@ -262,7 +263,7 @@ func (d *theDemo) greet() {
 	p.flush()
 	p.line("")
 	if d.script == "" {
-		p.line("Break something:  kill -9 %d   (the writer's process), or run: galley demo --script failover", d.writerPID())
+		p.line("Break something:  kill -9 %d   (the writer; a node that dies is started again after %s)", d.writerPID(), tendAfter)
 		p.line("Ctrl-C ends it and removes everything.")
 		p.line("")
 	}
