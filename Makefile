@@ -59,10 +59,12 @@ bench: build ## Measure galley beside HAProxy and a node without a proxy (BENCH_
 fuzz: ## Run every fuzz target for FUZZTIME (10s)
 	@targets=$$(grep -rho --include='*_test.go' -H '^func Fuzz[A-Za-z0-9_]*' . | sed 's/^\(.*\)\/[^/]*:func \(.*\)$$/\1 \2/' | sort -u); \
 	[ -n "$$targets" ] || { echo "no fuzz targets found"; exit 1; }; \
-	echo "$$targets" | while read -r dir name; do \
+	failed=; for target in $$(echo "$$targets" | tr ' ' :); do \
+		dir=$${target%:*}; name=$${target#*:}; \
 		echo "$$dir $$name"; \
-		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -parallel $(JOBS) "$$dir" || exit 1; \
-	done
+		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -parallel $(JOBS) "$$dir" || failed="$$failed $$name"; \
+	done; \
+	[ -z "$$failed" ] || { echo "make fuzz: failed:$$failed"; exit 1; }
 
 lint: tools ## Run the linters
 	GOMAXPROCS=$(JOBS) $(GOLANGCI) run ./...
