@@ -330,6 +330,8 @@ func (a *Accounts) report(err error) {
 	switch {
 	case err == nil:
 		a.log.Info("accounts imported", "accounts", len(a.imported))
+	case errors.Is(err, errNoUsableNode) && a.State().At.IsZero():
+		a.log.Debug("accounts are imported as soon as there is a node to ask")
 	case errors.Is(err, ErrNoGlobalPriv):
 		a.log.Warn("accounts not imported", "error", err)
 	default:

@@ -42,6 +42,7 @@ type backendConn struct {
 	cursors  int       // Open cursors of prepared statements.
 	usedAt   time.Time // When the last answer ended.
 	lost     atomic.Bool
+	run      atomic.Uint32 // A runState.
 	scramble [wire.ScrambleLen]byte
 	out      []byte // Scratch for what galley itself sends.
 	set      *connSet

@@ -8,7 +8,9 @@ func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 	if x.asksBack && b == s.last {
 		return 0, nil
 	}
-	x.upTo = s.waitFor(b, x)
+	if x.upTo = s.waitFor(b, x); x.upTo > 0 {
+		b.run.CompareAndSwap(runMovable, runWaits)
+	}
 	schema := b.schema != s.state.schema && s.state.schema != ""
 	if b.synced == s.state.version && !schema && !b.retrack && (x.upTo > 0) == b.raised {
 		return 0, nil

@@ -51,6 +51,43 @@ func (c *connSet) cut() int {
 	return len(c.conns)
 }
 
+// runState says whether what runs on a conn may be run elsewhere instead, as long as nothing of its answer has been forwarded.
+type runState = uint32
+
+const (
+	runStays   runState = iota
+	runMovable          // If the node is lost or hangs.
+	runWaits            // Also if the node stops applying: it may be waiting for that.
+	runMoved            // It is being moved: the conn is closed.
+)
+
+// offer says that what runs next on b may be moved.
+func (b *backendConn) offer() { b.run.Store(runMovable) }
+
+// settle says that it may not be moved any more; it is false where it has been.
+func (b *backendConn) settle() bool {
+	for {
+		run := b.run.Load()
+		if run == runStays || run == runMoved || b.run.CompareAndSwap(run, runStays) {
+			return run != runMoved
+		}
+	}
+}
+
+// move cuts the conns whose runs are at least as movable as least says; their sessions run them again elsewhere.
+func (c *connSet) move(least runState) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for b := range c.conns {
+		if run := b.run.Load(); run >= least && run != runMoved && b.run.CompareAndSwap(run, runMoved) {
+			b.lost.Store(true)
+			_ = b.Close()
+			n++
+		}
+	}
+	return n
+}
+
 // connSets keeps a connSet per node.
 type connSets struct {
 	mu   sync.Mutex
@@ -227,8 +264,10 @@ func (s *session) readerOn(view *cluster.View, node *cluster.Node) (*backendConn
 func (s *Server) pickReader(view *cluster.View) *cluster.Node {
 	var best *cluster.Node
 	var least float64
-	for _, i := range view.Readers {
-		node := &view.Nodes[i]
+	n := len(view.Readers)
+	turn := int(s.picks.Add(1) % 1024)
+	for i := range n {
+		node := &view.Nodes[view.Readers[(turn+i)%n]] // Of equals the first in turn is taken.
 		if score := s.readScore(node); best == nil || score < least {
 			best, least = node, score
 		}

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ func (s *Server) watch(ctx context.Context) {
 		changed := s.cluster.Changed()
 		view := s.cluster.View()
 		s.cutLost(view)
+		s.moveReads(view)
 		s.since106.Store(since106(view))
 		select {
 		case <-changed:
@@ -36,6 +38,24 @@ func (s *Server) cutLost(view *cluster.View) {
 		}
 	}
 	s.conns.forget(view)
+}
+
+// moveReads takes reads off nodes that cannot answer them: all that may be run elsewhere off a node that is lost or hangs, those that may be waiting for the node to apply off
+// one that has been taken out of reads but answers.
+func (s *Server) moveReads(view *cluster.View) {
+	for i := range view.Nodes {
+		node := &view.Nodes[i]
+		least := runMovable
+		switch {
+		case len(view.Readers) == 0 || slices.Contains(view.Readers, i) || i == view.Writer:
+			continue
+		case node.ReadGrade != cluster.Never:
+			least = runWaits
+		}
+		if n := s.conns.of(node).move(least); n > 0 {
+			s.log.Info("reads are moved off a node", "node", node.Addr, "reason", node.Reason, "reads", n)
+		}
+	}
 }
 
 // since106 says whether every node is MariaDB 10.6 or later.

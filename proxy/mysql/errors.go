@@ -18,6 +18,7 @@ const (
 	codeServerShutdown     = gomysql.ER_SERVER_SHUTDOWN
 	codeLockWaitTimeout    = gomysql.ER_LOCK_WAIT_TIMEOUT
 	codeReadOnlyTrx        = 1792
+	codeDuringCommit       = gomysql.ER_ERROR_DURING_COMMIT
 	codeOptionPrevents     = gomysql.ER_OPTION_PREVENTS_STATEMENT
 	codeConnectionKilled   = 1927
 	codeNotSupported       = gomysql.ER_NOT_SUPPORTED_YET
@@ -106,7 +107,7 @@ func lostError(addr string) *wire.ServerError {
 // nodeTrouble says whether an ERR packet of a node smells of trouble with the node, so that it is to be probed at once.
 func nodeTrouble(e *wire.ServerError) bool {
 	switch e.Code {
-	case codeUnknownCommand, codeServerShutdown, codeConnectionKilled:
+	case codeUnknownCommand, codeServerShutdown, codeConnectionKilled, codeDuringCommit:
 		return true
 	case codeOptionPrevents:
 		return strings.Contains(e.Message, "read-only") || strings.Contains(e.Message, "read_only")
@@ -115,6 +116,18 @@ func nodeTrouble(e *wire.ServerError) bool {
 	}
 	return false
 }
+
+// unknownFate says whether an ERR packet leaves open whether the statement's transaction has been committed: the node left the primary component while it was
+// (MariaDB: wsrep_override_error; facts: trap 5).
+func unknownFate(e *wire.ServerError) bool {
+	return e.Code == codeDuringCommit && strings.Contains(e.Message, "Primary Component")
+}
+
+// errUnknownFate stands for such an answer.
+var errUnknownFate = errors.New("the node left the primary component while it committed")
+
+// errMoved says that a read was taken off its node while it ran there.
+var errMoved = errors.New("the read is moved to another node")
 
 // neverRan says whether an ERR packet in place of an answer proves that the statement was refused before it did anything.
 func neverRan(e *wire.ServerError) bool {

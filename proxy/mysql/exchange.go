@@ -56,6 +56,10 @@ type unpreparedError struct{ *wire.ServerError }
 // run sends x's command on b and forwards the answer. It returns nil when the client has its answer, a *refusedError or a *backendError when b has failed it,
 // an *errSession when the session is over.
 func (s *session) run(b *backendConn, x *exchange) error {
+	if x.repeatable && s.trx == nil && s.state.pins == 0 && x.cmd.Whole() {
+		b.offer()
+		defer b.settle()
+	}
 	if err := s.send(b, x); err != nil {
 		return err
 	}
@@ -141,6 +145,9 @@ func (s *session) forward(b *backendConn, x *exchange) error {
 		case wire.EventMore, wire.EventInFile, wire.EventDone:
 		}
 		if end > 0 {
+			if !x.forwarded && x.repeatable && !b.settle() {
+				return &backendError{errMoved}
+			}
 			x.forwarded = true
 			if err := s.client.Write(win[:end]); err != nil {
 				return endSession(closeClientGone, err)
@@ -338,6 +345,9 @@ func (s *session) noteError(b *backendConn, x *exchange, p []byte) error {
 		return nil
 	}
 	s.srv.trouble(b.node)
+	if unknownFate(refused) {
+		return &backendError{errUnknownFate}
+	}
 	if x.forwarded || s.trx != nil || !x.cmd.Whole() {
 		return nil
 	}
@@ -357,7 +367,7 @@ func maybeTrouble(p []byte) bool {
 		return false
 	}
 	switch uint16(p[1]) | uint16(p[2])<<8 {
-	case codeUnknownCommand, codeServerShutdown, codeConnectionKilled, codeOptionPrevents, codeLockWaitTimeout, codeReadOnlyTrx:
+	case codeUnknownCommand, codeServerShutdown, codeConnectionKilled, codeOptionPrevents, codeLockWaitTimeout, codeReadOnlyTrx, codeDuringCommit:
 		return true
 	}
 	return false

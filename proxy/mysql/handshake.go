@@ -50,6 +50,11 @@ func (s *session) handshake() error {
 	if err != nil {
 		return s.badHandshake(err)
 	}
+	if l.Asked.Has(wire.ClientCompress) {
+		// mysqlnd compresses what follows whether it was offered or not.
+		_ = s.writeError(wire.NewError(codeHandshake, "galley does not compress towards clients yet: connect without the compression flag"))
+		return endSession(closeHandshake, errors.New("compression was asked for, which was not offered"))
+	}
 	s.caps = l.Capability
 	if len(p) <= 32 {
 		return s.badHandshake(errors.New("TLS was asked for, which was not offered"))

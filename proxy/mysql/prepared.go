@@ -101,6 +101,9 @@ func (s *session) executeStatement(x *exchange, st *statement) error {
 		t = toReader
 	}
 	x.kind, x.stmt = wire.AnswerQuery, st
+	if x.cmd.Body[0] == wire.ComStmtExecute && len(x.cmd.Body) > 5 && x.cmd.Body[5] != 0 && st.class.Kind != classify.Call {
+		x.kind = wire.AnswerCursor
+	}
 	x.classed(&st.class)
 	x.unreported = unreportedIn(&st.class, st.sql)
 	if st.longOn != nil {
@@ -108,7 +111,7 @@ func (s *session) executeStatement(x *exchange, st *statement) error {
 	}
 	s.closeCursor(st)
 	err := s.execute(t, x)
-	if err == nil && s.last != nil && !x.failed && s.answer.Status&wire.StatusCursorExists != 0 {
+	if err == nil && x.kind == wire.AnswerCursor && s.last != nil && !x.failed && s.answer.Status&wire.StatusCursorExists != 0 {
 		st.openOn = s.last
 		s.last.cursors++
 	}

@@ -69,6 +69,7 @@ type Server struct {
 	sessions map[uint32]*session
 	nextID   uint32
 	draining atomic.Bool
+	picks    atomic.Uint64 // Counts choices of a reader.
 	since106 atomic.Bool // All nodes are MariaDB 10.6 or later.
 	wg       sync.WaitGroup
 }

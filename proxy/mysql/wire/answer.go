@@ -10,6 +10,7 @@ type AnswerKind byte
 // The shapes of answers.
 const (
 	AnswerQuery   AnswerKind = iota // OK, ERR, LOCAL INFILE or result sets (COM_QUERY, COM_STMT_EXECUTE, COM_PROCESS_INFO).
+	AnswerCursor                    // The same, of a COM_STMT_EXECUTE that asks for a cursor: CURSOR_EXISTS then ends it behind the definitions.
 	AnswerRows                      // Rows and their end at once (COM_STMT_FETCH; COM_FIELD_LIST, whose rows are definitions).
 	AnswerPrepare                   // COM_STMT_PREPARE.
 	AnswerSingle                    // One packet: OK, ERR, EOF or a text (COM_STATISTICS).

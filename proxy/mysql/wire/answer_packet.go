@@ -8,7 +8,7 @@ import (
 // packet takes the payload of a packet that whole said must be looked at.
 func (a *Answer) packet(p []byte) (Event, error) {
 	if p[0] == headErr {
-		if len(p) >= 3 && binary.LittleEndian.Uint16(p[1:]) == progressErr && a.kind == AnswerQuery {
+		if len(p) >= 3 && binary.LittleEndian.Uint16(p[1:]) == progressErr && a.results() {
 			return EventMore, nil // A progress report, not the end.
 		}
 		return a.end(EventError), nil
@@ -24,6 +24,9 @@ func (a *Answer) packet(p []byte) (Event, error) {
 		return EventMore, fmt.Errorf("%w: packet behind the end of an answer", ErrMalformed)
 	}
 }
+
+// results says whether the answer may have several results.
+func (a *Answer) results() bool { return a.kind == AnswerQuery || a.kind == AnswerCursor }
 
 func (a *Answer) end(ev Event) Event {
 	a.state, a.Done = stateDone, true
@@ -107,7 +110,7 @@ func (a *Answer) resultOK(p []byte) (Event, error) {
 // result ends one result; with more of them to come the next starts afresh.
 func (a *Answer) result(status uint16) Event {
 	a.Status = status
-	if status&StatusMoreResults != 0 && a.kind == AnswerQuery {
+	if status&StatusMoreResults != 0 && a.results() {
 		a.state = stateFirst
 		return EventStatus
 	}
@@ -119,7 +122,8 @@ func (a *Answer) definitionsEOF(p []byte) (Event, error) {
 		return EventMore, fmt.Errorf("%w: no EOF behind the definitions", ErrMalformed)
 	}
 	status := binary.LittleEndian.Uint16(p[3:])
-	if a.state == stateColumns && status&StatusCursorExists != 0 {
+	// A procedure that has a cursor of its own open sets the flag too, with the rows to follow.
+	if a.kind == AnswerCursor && a.state == stateColumns && status&StatusCursorExists != 0 {
 		a.Status = status // The rows are fetched by COM_STMT_FETCH.
 		return a.end(EventStatus), nil
 	}

@@ -52,7 +52,9 @@ func walkCases() []walkCase {
 		{"result, then ok of a call", AnswerQuery, 0, frames("\x02", def, def, eof, "\x011\x012", eofMore, okPlain), "SS", 2},
 		{"error among rows", AnswerQuery, 0, frames("\x01", def, eof, "\x011", errPlain), "E", 0},
 		{"progress before rows", AnswerQuery, ClientProgress, frames(progress, progress, "\x01", def, eof, eof), "S", 2},
-		{"cursor", AnswerQuery, 0, frames("\x01", def, eofCur), "S", 0x42},
+		{"cursor", AnswerCursor, 0, frames("\x01", def, eofCur), "S", 0x42},
+		{"cursor that was not opened", AnswerCursor, 0, frames("\x01", def, eof, "\x011", eof), "S", 2},
+		{"cursor inside a procedure", AnswerQuery, 0, frames("\x01", def, eofCur, "\x011", eofMore, okPlain), "SS", 2},
 		{"cached metadata", AnswerQuery, ClientCacheMetadata | ClientDeprecateEOF, frames("\x01\x00", "\x011", okEOF), "S", 0x22},
 		{"cached metadata with EOF", AnswerQuery, ClientCacheMetadata, frames("\x01\x00", eof, "\x011", eof), "S", 2},
 		{"sent metadata", AnswerQuery, ClientCacheMetadata, frames("\x01\x01", def, eof, "\x011", eof), "S", 2},
@@ -150,8 +152,8 @@ func FuzzWalk(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, answer []byte, kind byte, caps uint64, step byte) {
-		whole := walkAll(answer, AnswerKind(kind%4), Capability(caps), len(answer))
-		split := walkAll(answer, AnswerKind(kind%4), Capability(caps), int(step)+1)
+		whole := walkAll(answer, AnswerKind(kind%5), Capability(caps), len(answer))
+		split := walkAll(answer, AnswerKind(kind%5), Capability(caps), int(step)+1)
 		if whole != split {
 			t.Fatalf("whole %s, in steps of %d %s", whole, int(step)+1, split)
 		}

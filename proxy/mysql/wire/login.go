@@ -11,6 +11,7 @@ import (
 // Login is a client's answer to the greeting (MY, "Protocol::HandshakeResponse41").
 type Login struct {
 	Capability Capability
+	Asked      Capability // Of a login that was parsed: with the flags that were not offered.
 	MaxPacket  uint32
 	Charset    byte // Collation id.
 	User       string
@@ -67,6 +68,7 @@ func ParseLogin(p []byte, offered Capability) (Login, error) {
 	if !l.Capability.Has(ClientMySQL) {
 		l.Capability |= Capability(binary.LittleEndian.Uint32(p[28:])) << 32
 	}
+	l.Asked = l.Capability
 	l.Capability &= offered | ClientMySQL
 	l.MaxPacket = binary.LittleEndian.Uint32(p[4:])
 	l.Charset = p[8]
