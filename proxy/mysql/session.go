@@ -24,7 +24,7 @@ type session struct {
 	login        login // What a backend conn logs in with; its schema is the state's.
 	loginVersion uint64
 	state        state
-	status       uint16 // Of the last OK or EOF.
+	status       uint16        // Of the last OK or EOF.
 	loginMode    classify.Mode // As long as the session has not set its own.
 	reading      reading
 
@@ -60,10 +60,11 @@ type sessionShown struct {
 
 // serve runs the session until it ends and says why it did.
 func (s *session) serve() error {
+	var cmd wire.Command // One for all, as it escapes.
 	for {
 		s.client.Release()
-		cmd, err := s.client.ReadCommand(int(s.srv.config().MaxAllowedBuffer))
-		if err != nil {
+		var err error
+		if cmd, err = s.client.ReadCommand(int(s.srv.config().MaxAllowedBuffer)); err != nil {
 			return s.readEnd(err)
 		}
 		s.shown.busy.Store(true)
