@@ -19,7 +19,8 @@ func (d *door) drained(t *testing.T, began time.Time) time.Duration {
 }
 
 func TestDrainEndsIdleSessions(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	testAccounts(t) // Imported in real time.
+	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t, 2)
 		idle, used := d.client(), d.client()
 		used.query("SELECT 1")
@@ -40,7 +41,8 @@ func TestDrainEndsIdleSessions(t *testing.T) {
 }
 
 func TestDrainWaitsForStatementsAndTransactions(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	testAccounts(t) // Imported in real time.
+	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t, 2)
 		running, trx := d.client(), d.client()
 		d.n[1].On("SELECT 1", mysqltest.Delay(2*time.Second, mysqltest.Usual()))
@@ -68,7 +70,8 @@ func TestDrainWaitsForStatementsAndTransactions(t *testing.T) {
 }
 
 func TestDrainCutsAfterGrace(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	testAccounts(t) // Imported in real time.
+	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t, 2)
 		running, trx := d.client(), d.client()
 		d.n[1].On("SELECT 1", mysqltest.Hang())
@@ -88,7 +91,8 @@ func TestDrainCutsAfterGrace(t *testing.T) {
 }
 
 func TestDrainCutAtOnce(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	testAccounts(t) // Imported in real time.
+	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t, 2)
 		c := d.client()
 		c.result("BEGIN")
@@ -130,7 +134,8 @@ func TestCommandsThatArriveDuringADrain(t *testing.T) {
 
 // TestNewClientsDuringADrain are not taken.
 func TestNewClientsDuringADrain(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	testAccounts(t) // Imported in real time.
+	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t, 1)
 		trx := d.client()
 		trx.result("BEGIN")

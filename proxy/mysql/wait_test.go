@@ -12,13 +12,6 @@ import (
 	"galley/proxy/mysql/wire"
 )
 
-// inBubble runs f in a bubble of synthetic time. The accounts are imported before, in real time.
-func inBubble(t *testing.T, f func(t *testing.T)) {
-	t.Helper()
-	testAccounts(t)
-	synctest.Test(t, f)
-}
-
 // asking sends a statement and gives the answer later.
 func asking(c *testClient, sql string) <-chan error {
 	done := make(chan error, 1)
@@ -31,7 +24,8 @@ func asking(c *testClient, sql string) <-chan error {
 
 func TestWaitForAWriter(t *testing.T) {
 	for _, comes := range []time.Duration{time.Millisecond, 3 * time.Second, 14999 * time.Millisecond} {
-		inBubble(t, func(t *testing.T) {
+		testAccounts(t) // Imported in real time.
+		synctest.Test(t, func(t *testing.T) {
 			d := newDoor(t, 2)
 			c := d.client()
 			c.query("SELECT 1")
@@ -59,7 +53,8 @@ func TestWaitForAWriter(t *testing.T) {
 }
 
 func TestNoWriterComes(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	testAccounts(t) // Imported in real time.
+	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t, 2)
 		c := d.client()
 		d.cluster.Set(nil, d.n[1])
@@ -82,7 +77,8 @@ func TestNoWriterComes(t *testing.T) {
 }
 
 func TestWaitingMayBeOff(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	testAccounts(t) // Imported in real time.
+	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t, 2, func(c *config.MySQL) { c.WaitForNode = 0 })
 		c := d.client()
 		d.cluster.Set(nil, d.n[1])
@@ -96,7 +92,8 @@ func TestWaitingMayBeOff(t *testing.T) {
 
 // TestNodeThatCannotBeReached: the view still has it, and dialing fails until the view changes.
 func TestNodeThatCannotBeReached(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	testAccounts(t) // Imported in real time.
+	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t, 2)
 		c := d.client()
 		d.n[0].Kill()
@@ -115,7 +112,8 @@ func TestNodeThatCannotBeReached(t *testing.T) {
 
 func TestNodeThatRefusesLoginsForNow(t *testing.T) {
 	for _, code := range []uint16{1047, 1040, 1053} {
-		inBubble(t, func(t *testing.T) {
+		testAccounts(t) // Imported in real time.
+		synctest.Test(t, func(t *testing.T) {
 			d := newDoor(t, 2)
 			c := d.client()
 			d.n[0].RefuseLogins(wire.NewError(code, "WSREP has not yet prepared node for application use"))
@@ -130,7 +128,8 @@ func TestNodeThatRefusesLoginsForNow(t *testing.T) {
 }
 
 func TestNodeThatHangsAtLogin(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	testAccounts(t) // Imported in real time.
+	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t, 2)
 		c := d.client()
 		d.n[0].On("SET SESSION session_track_system_variables='*'", mysqltest.Hang())
@@ -150,7 +149,8 @@ func TestNodeThatHangsAtLogin(t *testing.T) {
 
 // TestRefusedWriteWaitsForTheNextView: a node that is not ready any more is left as soon as the view says so.
 func TestRefusedWriteWaitsForTheNextView(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	testAccounts(t) // Imported in real time.
+	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t, 2)
 		c := d.client()
 		c.result("INSERT INTO t VALUES (0)")
@@ -176,7 +176,8 @@ func TestRefusedWriteWaitsForTheNextView(t *testing.T) {
 }
 
 func TestConnectWaitsForANode(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	testAccounts(t) // Imported in real time.
+	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t, 2)
 		d.cluster.Set(nil)
 		began := time.Now()
@@ -197,7 +198,8 @@ func TestConnectWaitsForANode(t *testing.T) {
 }
 
 func TestHandshakeTimeout(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	testAccounts(t) // Imported in real time.
+	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t, 1)
 		nc := d.raw()
 		began := time.Now()
@@ -218,7 +220,8 @@ func TestHandshakeTimeout(t *testing.T) {
 
 // TestIdleSessionsAreKept: after the login nothing ends a session that says nothing.
 func TestIdleSessionsAreKept(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	testAccounts(t) // Imported in real time.
+	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t, 2)
 		c := d.client()
 		time.Sleep(24 * time.Hour)
@@ -228,9 +231,10 @@ func TestIdleSessionsAreKept(t *testing.T) {
 	})
 }
 
-// TestClientGoneWhileItWaits: nothing is left of it once the wait is over, and its statement does not run.
+// TestWaitersEndWithTheServer: a session that waits for a node ends when galley does, and its statement does not run.
 func TestWaitersEndWithTheServer(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	testAccounts(t) // Imported in real time.
+	synctest.Test(t, func(t *testing.T) {
 		d := newDoor(t, 2)
 		c := d.client()
 		d.cluster.Update(func(v *cluster.View) { v.Writer = -1 })

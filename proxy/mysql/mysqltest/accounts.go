@@ -139,6 +139,9 @@ func NewAccounts(set *cluster.AccountSet) *Accounts {
 // OnRefresh has the next import bring another set.
 func (a *Accounts) OnRefresh(set *cluster.AccountSet) { a.next.Store(set) }
 
+// Set replaces the accounts.
+func (a *Accounts) Set(set *cluster.AccountSet) { a.set.Store(set) }
+
 // Refreshes is how often an import was asked for.
 func (a *Accounts) Refreshes() int { return int(a.refreshes.Load()) }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
@@ -139,6 +140,18 @@ func proof(plugin, password string, challenge []byte) ([]byte, error) {
 // Close closes the connection without COM_QUIT.
 func (c *Client) Close() { _ = c.nc.Close() }
 
+// CloseWrite tells the door that nothing more will come.
+func (c *Client) CloseWrite() {
+	if tcp, ok := c.nc.(*net.TCPConn); ok {
+		_ = tcp.CloseWrite()
+	}
+}
+
+// NativeAnswer is the answer of mysql_native_password to a challenge.
+func NativeAnswer(challenge []byte, password string) string {
+	return string(gomysql.CalcNativePassword(challenge, []byte(password)))
+}
+
 // Send sends one command.
 func (c *Client) Send(com byte, argument string) error {
 	c.s.seq = 0
@@ -157,6 +170,29 @@ func (c *Client) SendRaw(p []byte) error {
 func (c *Client) Packet() ([]byte, error) {
 	_ = c.nc.SetDeadline(time.Now().Add(ioLimit))
 	return c.s.read()
+}
+
+// RoundTrips sends a command n times, each after the answer to the one before, and reads as many bytes for each answer as the first one has. It allocates nothing for each.
+func (c *Client) RoundTrips(packet []byte, n int) error {
+	_ = c.nc.SetDeadline(time.Time{})
+	before := c.s.got
+	if _, err := c.nc.Write(packet); err != nil {
+		return err
+	}
+	if _, err := c.Read(); err != nil {
+		return err
+	}
+	answer := make([]byte, c.s.got-before)
+	_ = c.nc.SetDeadline(time.Time{})
+	for range n - 1 {
+		if _, err := c.nc.Write(packet); err != nil {
+			return err
+		}
+		if _, err := io.ReadFull(c.s.r, answer); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // WritePacket goes on with a further packet.

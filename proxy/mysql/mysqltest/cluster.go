@@ -16,7 +16,7 @@ type Cluster struct {
 	probes  []string
 }
 
-// NewCluster makes a cluster of nodes: the first is the writer, the others are readers.
+// NewCluster makes a cluster of nodes: the first is the writer, the others are readers; one that is alone is both.
 func NewCluster(nodes ...*Node) *Cluster {
 	c := &Cluster{changed: make(chan struct{})}
 	v := &cluster.View{Writer: -1, WriterReason: cluster.NoNodes, Server: Facts()}
@@ -26,7 +26,11 @@ func NewCluster(nodes ...*Node) *Cluster {
 		})
 	}
 	c.view = v
-	if len(nodes) > 0 {
+	switch len(nodes) {
+	case 0:
+	case 1:
+		c.Set(nodes[0], nodes[0])
+	default:
 		c.Set(nodes[0], nodes[1:]...)
 	}
 	return c

@@ -88,7 +88,7 @@ func (c *Conn) Prepare(text string) {
 func (c *Conn) execute(st *stmt, cmd *Command) error {
 	if st.params > 0 {
 		at := 10 + (st.params+7)/8
-		if len(cmd.Body) <= at {
+		if len(cmd.Body) <= at || cmd.Body[at] == 1 && len(cmd.Body) < at+1+2*st.params {
 			c.Err(1210, "Incorrect arguments to mysqld_stmt_execute")
 			return nil
 		}

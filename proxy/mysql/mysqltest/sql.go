@@ -90,7 +90,7 @@ func (c *Conn) one(text string) error {
 // variables answers SELECT @@a, @@b.
 func (c *Conn) variables(text string) {
 	var names, values []string
-	for _, name := range strings.Split(text[len("SELECT "):], ",") {
+	for name := range strings.SplitSeq(text[len("SELECT "):], ",") {
 		name = strings.TrimPrefix(strings.TrimSpace(name), "@@")
 		names, values = append(names, name), append(values, c.value(name))
 	}

@@ -19,6 +19,7 @@ type stream struct {
 	nc  net.Conn
 	r   *bufio.Reader
 	seq byte
+	got int // Bytes read so far.
 }
 
 func newStream(nc net.Conn) *stream { return &stream{nc: nc, r: bufio.NewReaderSize(nc, 32<<10)} }
@@ -41,6 +42,7 @@ func (s *stream) read() ([]byte, error) {
 			}
 			return nil, err
 		}
+		s.got += wire.HeaderLen + n
 		if n < maxPayload {
 			return payload, nil
 		}
