@@ -458,7 +458,7 @@ func TestManySessions(t *testing.T) {
 	stop := make(chan struct{})
 	var churn sync.WaitGroup
 	churn.Go(func() {
-		tick := time.NewTicker(time.Millisecond)
+		tick := time.NewTicker(25 * time.Millisecond)
 		defer tick.Stop()
 		for i := 0; ; i++ {
 			select {

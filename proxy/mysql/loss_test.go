@@ -264,7 +264,9 @@ func TestRefusals(t *testing.T) {
 			cl := d.client()
 			switchOver := func(co *mysqltest.Conn, _ *mysqltest.Command) error {
 				co.Err(c.code, c.message)
-				d.cluster.Set(d.n[2], d.n[2])
+				if c.again {
+					d.cluster.Set(d.n[2], d.n[2])
+				}
 				return nil
 			}
 			d.n[0].On(c.sql, switchOver)
@@ -314,6 +316,75 @@ func TestMultiStatementsAreNotTriedAgain(t *testing.T) {
 	d.n[0].On(sql, mysqltest.Close())
 	c.fails(sql, codeLost)
 	d.expectRan(sql, 2, 0)
+}
+
+// TestHiddenWrite: what is a read by its text and would write is refused by a reader, and runs on the writer.
+func TestHiddenWrite(t *testing.T) {
+	d := newDoor(t, 2)
+	c := d.client()
+	d.n[1].On("SELECT a FROM view", mysqltest.Fail(codeReadOnlyTrx, "Cannot execute statement in a READ ONLY transaction"))
+	if got := c.query("SELECT a FROM view"); got != "n1" {
+		t.Errorf("on %q", got)
+	}
+	d.expectRan("SELECT a FROM view", 1, 1)
+	c.result("START TRANSACTION READ ONLY")
+	c.fails("SELECT a FROM view", codeReadOnlyTrx) // There it is the client's own wish.
+	d.expectRan("SELECT a FROM view", 1, 2)
+	c.result("COMMIT")
+	// Having run on the writer it may have written: it is not run twice.
+	s := newSocketDoor(t, 2)
+	c = s.client()
+	s.n[1].On("SELECT a FROM view", mysqltest.Fail(codeReadOnlyTrx, "Cannot execute statement in a READ ONLY transaction"))
+	s.n[0].On("SELECT a FROM view", mysqltest.Close())
+	c.fails("SELECT a FROM view", codeLost)
+	s.expectRan("SELECT a FROM view", 1, 1)
+}
+
+// TestUnknownFate: a node that left the primary component while it committed does not know; the client is told as much as with a lost connection.
+func TestUnknownFate(t *testing.T) {
+	for _, begin := range []string{"", "BEGIN"} {
+		d := newDoor(t, 2)
+		c := d.client()
+		sql := "INSERT INTO t VALUES (1)"
+		if begin != "" {
+			c.result(begin)
+			sql = "COMMIT"
+		}
+		d.n[0].On(sql, mysqltest.Fail(1180, "Got error 6 \"Transport endpoint is not connected\" during COMMIT; Primary Component lost"))
+		c.fails(sql, codeLost)
+		d.expectRan(sql, 1, 0)
+	}
+}
+
+// TestReadsMoveOffANodeThatHangs: a read whose node is no reader any more is answered by another; a write waits for its node.
+func TestReadsMoveOffANodeThatHangs(t *testing.T) {
+	d := newSocketDoor(t, 3)
+	d.cluster.Set(d.n[0], d.n[1])
+	c, writes, rows := d.client(), d.client(), d.client()
+	gate := make(chan struct{})
+	d.n[1].On("SELECT 1", mysqltest.Hang())
+	d.n[1].On("SELECT rows", mysqltest.Slowly(gate, "a", "b"))
+	d.n[0].On("INSERT", mysqltest.After(gate, mysqltest.Done()))
+	answer, written := asking(c, "SELECT 1"), asking(writes, "INSERT INTO t VALUES (1)")
+	if err := rows.Send(wire.ComQuery, "SELECT rows"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rows.Packet(); err != nil { // Its answer has begun.
+		t.Fatal(err)
+	}
+	d.n[1].Await(t, "SELECT 1")
+	d.n[0].Await(t, "INSERT INTO t VALUES (1)")
+	d.cluster.Set(d.n[2], d.n[2])
+	if err := <-answer; err != nil {
+		t.Error(err)
+	}
+	d.expectRan("SELECT 1", 0, 1, 1)
+	close(gate)
+	if err := <-written; err != nil {
+		t.Errorf("the write: %v", err)
+	}
+	d.expectRan("INSERT INTO t VALUES (1)", 1, 0, 0)
+	d.expectRan("SELECT rows", 0, 1, 0)
 }
 
 // TestErrorAmongRows is forwarded as it is.

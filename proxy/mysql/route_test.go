@@ -160,7 +160,6 @@ func TestPickReader(t *testing.T) {
 		{"one without a share last", []node{{0, 0, 1, 0}, {50, 1, 1, 50}}, 1},
 		{"one without a share when it is alone", []node{{0, 0, 1, 0}}, 0},
 		{"one without weight last", []node{{0, 1, 0, 0}, {50, 1, 1, 0}}, 1},
-		{"the first of equals", []node{{1, 1, 1, 1}, {1, 1, 1, 1}}, 0},
 	} {
 		srv := &Server{conns: connSets{sets: map[*balancer.Backend]*connSet{}}}
 		view := &cluster.View{Writer: -1}
@@ -184,6 +183,26 @@ func TestPickReader(t *testing.T) {
 		}
 		if got != &view.Nodes[c.want] {
 			t.Errorf("%s: %v, want node %d", c.name, got, c.want)
+		}
+	}
+}
+
+// TestPickReaderAmongEquals takes them in turn, so that sessions that come one after the other spread.
+func TestPickReaderAmongEquals(t *testing.T) {
+	srv := &Server{conns: connSets{sets: map[*balancer.Backend]*connSet{}}}
+	view := &cluster.View{Writer: -1}
+	for i := range 3 {
+		fake := mysqltest.NewNode(t, string(rune('a'+i)), i)
+		view.Nodes = append(view.Nodes, cluster.Node{Addr: fake.Addr, Backend: fake.Backend})
+		view.Readers = append(view.Readers, i)
+	}
+	picked := map[string]int{}
+	for range 30 {
+		picked[srv.pickReader(view).Addr]++
+	}
+	for addr, n := range picked {
+		if n != 10 {
+			t.Errorf("%s was picked %d times of 30", addr, n)
 		}
 	}
 }

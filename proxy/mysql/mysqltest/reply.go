@@ -9,6 +9,23 @@ import (
 	"galley/proxy/mysql/wire"
 )
 
+// Slowly answers with rows of one column: their head at once, the rest when gate is closed.
+func Slowly(gate <-chan struct{}, values ...string) Reply {
+	return func(c *Conn, cmd *Command) error {
+		c.Columns([]string{"a"})
+		if err := c.flush(); err != nil {
+			return err
+		}
+		return After(gate, func(*Conn, *Command) error {
+			for _, v := range values {
+				c.Row([]string{v})
+			}
+			c.end()
+			return nil
+		})(c, cmd)
+	}
+}
+
 // Fail answers with an error.
 func Fail(code uint16, message string) Reply {
 	return func(c *Conn, _ *Command) error {
