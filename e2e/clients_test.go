@@ -17,13 +17,6 @@ import (
 	"galley/cluster/clusterlab"
 )
 
-// causal makes the nodes themselves answer reads with every earlier write (wsrep_sync_wait), so that a transcript does not
-// depend on how far a reader has come.
-func causal(t *testing.T) {
-	t.Helper()
-	setEverywhere(t, "wsrep_sync_wait", "15", "0")
-}
-
 // otherAccount is a second user, for COM_CHANGE_USER.
 func otherAccount(t *testing.T, n *clusterlab.Node) clusterlab.Account {
 	t.Helper()
@@ -106,7 +99,6 @@ func program(t *testing.T, stdin, name string, args ...string) string {
 // TestPHP runs the transcripts of mysqli and PDO (both over mysqlnd).
 func TestPHP(t *testing.T) {
 	needGalley(t)
-	causal(t)
 	for _, script := range []string{"mysqli.php", "pdo.php"} {
 		t.Run(script, func(t *testing.T) {
 			path, err := filepath.Abs(filepath.Join("php", script))
@@ -191,7 +183,6 @@ DROP PROCEDURE cliproc; DROP TABLE cli;
 // TestCLI types a script into the mariadb client.
 func TestCLI(t *testing.T) {
 	needGalley(t)
-	causal(t)
 	file := filepath.Join(t.TempDir(), "rows.csv")
 	if err := os.WriteFile(file, []byte("10,ten\n11,eleven\n12,twelve\n"), 0o644); err != nil {
 		t.Fatal(err)
@@ -217,7 +208,6 @@ func TestCLI(t *testing.T) {
 // TestDumpAndRestore runs mariadb-dump, which reads everything in one transaction with unusual statements.
 func TestDumpAndRestore(t *testing.T) {
 	needGalley(t)
-	causal(t)
 	app := suite.lab.App()
 	compare(t, func(addr string) string {
 		host, port, err := net.SplitHostPort(addr)

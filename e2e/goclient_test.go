@@ -82,7 +82,6 @@ func (tr *transcript) result(res sql.Result, err error) {
 // TestGo runs what applications in Go do, with text and with prepared statements.
 func TestGo(t *testing.T) {
 	needGalley(t)
-	causal(t)
 	for _, interpolate := range []bool{true, false} {
 		t.Run(fmt.Sprintf("interpolate=%v", interpolate), func(t *testing.T) {
 			compare(t, func(addr string) string {
