@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"errors"
+	"time"
 
 	"galley/proxy/mysql/wire"
 )
@@ -15,6 +16,7 @@ type exchange struct {
 	packet   []byte          // What is sent: the command's packet, or one rewritten from it.
 	kind     wire.AnswerKind // The shape of the answer.
 	silent   bool            // The command has no answer.
+	began    time.Time       // When the command had come.
 	prepared *statement      // COM_STMT_PREPARE: what the answer's head is noted in.
 	stmt     *statement      // The prepared statement that the command is about.
 	conn     *backendConn    // The one conn on which it can run, for toConn.

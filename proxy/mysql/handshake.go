@@ -87,7 +87,7 @@ func (s *session) begin(l login, schema string, view *cluster.View) {
 		s.loginMode |= classify.NotASCII
 	}
 	s.reading = s.state.read(s.loginMode)
-	s.stmts, s.prepared = nil, 0
+	s.stmts, s.lastStmt, s.prepared = nil, nil, 0
 	s.shown.user.Store(&l.user)
 	s.shown.schema.Store(&schema)
 }

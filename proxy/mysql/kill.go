@@ -3,6 +3,7 @@ package mysql
 import (
 	"encoding/binary"
 	"strconv"
+	"time"
 
 	"galley/proxy/mysql/classify"
 	"galley/proxy/mysql/wire"
@@ -32,7 +33,7 @@ func (s *session) processKill(cmd *wire.Command) error {
 	if id >= firstConnectionID {
 		return s.killSession(id, false, false)
 	}
-	x := exchange{cmd: cmd, packet: cmd.Packet, kind: wire.AnswerSingle, noData: true}
+	x := exchange{cmd: cmd, packet: cmd.Packet, kind: wire.AnswerSingle, noData: true, began: time.Now()}
 	return s.execute(s.homeTarget(toWriter), &x)
 }
 

@@ -1,8 +1,6 @@
 package mysql
 
 import (
-	"time"
-
 	"galley/proxy/mysql/classify"
 	"galley/proxy/mysql/wire"
 )
@@ -42,7 +40,10 @@ func (s *session) statement(body []byte) *statement {
 	if id == lastPrepared {
 		id = s.prepared
 	}
-	return s.stmts[id]
+	if s.lastStmt == nil || s.lastStmt.id != id {
+		s.lastStmt = s.stmts[id]
+	}
+	return s.lastStmt
 }
 
 func (s *session) unknownStatement(cmd *wire.Command) error {
@@ -95,7 +96,6 @@ func (s *session) executeStatement(x *exchange, st *statement) error {
 	if lost := st.longOn != nil && st.longOn != s.writer && st.longOn != s.reader; lost || st.lostData {
 		return s.longDataLost(x, st)
 	}
-	began := time.Now()
 	t, reason := route(&st.class, s.situation())
 	if t == toNode {
 		t = toReader
@@ -116,14 +116,17 @@ func (s *session) executeStatement(x *exchange, st *statement) error {
 		s.last.cursors++
 	}
 	st.longOn = nil
-	s.srv.metrics.statement(reason, time.Since(began), t == toReader)
+	s.srv.metrics.statement(reason, s.took(x), t == toReader)
 	return err
 }
 
 // readyStatement sees to it that b has x's statement and gives the packet to be sent. The statement is prepared on b first where b does not know it.
 func (s *session) readyStatement(b *backendConn, x *exchange) error {
 	st := x.stmt
-	known := b.stmts[st.id]
+	known := st.known
+	if st.knownOn != b {
+		known = b.stmts[st.id]
+	}
 	if known == nil {
 		id, err := b.prepare(st.sql)
 		if err != nil {
@@ -131,6 +134,7 @@ func (s *session) readyStatement(b *backendConn, x *exchange) error {
 		}
 		known = b.addStatement(st.id, id)
 	}
+	st.known, st.knownOn = known, b
 	putID(x.cmd.Body, known.id)
 	x.packet = x.cmd.Packet
 	addTypes, ok := st.bind(x.cmd.Body, known)
@@ -272,6 +276,7 @@ func (s *session) closeStatement(st *statement) {
 	}
 	s.closeCursor(st)
 	delete(s.stmts, st.id)
+	s.lastStmt = nil
 	for _, b := range []*backendConn{s.writer, s.reader} {
 		if b == nil || b.stmts[st.id] == nil || b.lost.Load() {
 			continue

@@ -33,7 +33,11 @@ type session struct {
 	hintNode                  string
 
 	stmts    map[uint32]*statement
-	prepared uint32 // The id given out last.
+	lastStmt *statement // The one used last.
+	prepared uint32     // The id given out last.
+
+	cmd   wire.Command
+	ended time.Time // When the last answer ended.
 
 	answer  wire.Answer
 	scratch []byte
@@ -101,7 +105,7 @@ func (s *session) stopReason() closeReason {
 
 // command runs one command. Its error ends the session.
 func (s *session) command(cmd *wire.Command) error {
-	x := exchange{cmd: cmd, packet: cmd.Packet}
+	x := exchange{cmd: cmd, packet: cmd.Packet, began: time.Now()}
 	switch cmd.Body[0] {
 	case wire.ComQuery:
 		return s.query(&x)
@@ -181,7 +185,6 @@ func (s *session) read() *reading {
 
 // query runs COM_QUERY.
 func (s *session) query(x *exchange) error {
-	began := time.Now()
 	class := classify.Class{Kind: classify.Other}
 	if x.cmd.Whole() {
 		class = classify.Statement(x.cmd.Body[1:], s.mode())
@@ -197,8 +200,16 @@ func (s *session) query(x *exchange) error {
 	x.classed(&class)
 	x.unreported = unreportedIn(&class, x.cmd.Body[1:])
 	err := s.execute(t, x)
-	s.srv.metrics.statement(reason, time.Since(began), t == toReader)
+	s.srv.metrics.statement(reason, s.took(x), t == toReader)
 	return err
+}
+
+// took is how long x's command took.
+func (s *session) took(x *exchange) time.Duration {
+	if s.ended.Before(x.began) { // It was not run.
+		s.ended = time.Now()
+	}
+	return s.ended.Sub(x.began)
 }
 
 // classed takes from a statement's class what matters for its run.
@@ -224,7 +235,7 @@ func (s *session) execute(t target, x *exchange) error {
 		if err != nil {
 			return s.giveUp(x, err)
 		}
-		if !x.repeatable && time.Since(b.usedAt) > idleCheckAfter && b.Idle() != nil {
+		if !x.repeatable && b != s.trx && x.began.Sub(b.usedAt) > idleCheckAfter && b.Idle() != nil {
 			b.lost.Store(true)
 			if err := s.lostIdle(b); err != nil {
 				return err
@@ -304,7 +315,8 @@ func (s *session) lostIdle(b *backendConn) error {
 
 // ran notes the end of a command that has its answer.
 func (s *session) ran(b *backendConn, x *exchange) {
-	b.usedAt = time.Now()
+	s.ended = time.Now()
+	b.usedAt = s.ended
 	if x.longData {
 		x.stmt.longOn = b
 	}

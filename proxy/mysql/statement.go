@@ -17,7 +17,9 @@ type statement struct {
 	bound    uint64       // Counts bindings, so that a backend statement can tell whether it has the last one.
 	longOn   *backendConn // Where long data was sent for the next execution.
 	openOn   *backendConn // Where a cursor is open.
-	lostData bool         // Long data for the next execution was lost with its conn.
+	known    *backendStmt // What knownOn, the conn that it ran on last, knows it as.
+	knownOn  *backendConn
+	lostData bool // Long data for the next execution was lost with its conn.
 }
 
 // backendStmt is a statement as one backend conn knows it.
