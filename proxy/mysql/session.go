@@ -354,6 +354,9 @@ func (s *session) failed(b *backendConn, x *exchange, err error, held bool, w *w
 		s.drop(b)
 		return true, nil
 	}
+	if b.run.Load() == runMoved {
+		w.tries-- // Galley's own doing, once for each view.
+	}
 	neverSent := !x.sent || b.NeverSent(err)
 	addr := b.node.Addr
 	hadState := s.trx != nil && s.trx == b || s.state.pins != 0 && b == s.writer
