@@ -387,6 +387,29 @@ func TestReadsMoveOffANodeThatHangs(t *testing.T) {
 	d.expectRan("SELECT rows", 0, 1, 0)
 }
 
+// TestReadsMoveAsOftenAsTheViewChanges: each move is galley's own doing, and not what attempts counts.
+func TestReadsMoveAsOftenAsTheViewChanges(t *testing.T) {
+	d := newSocketDoor(t, 3)
+	d.cluster.Set(d.n[0], d.n[1])
+	c := d.client()
+	d.n[1].On("SELECT 1", mysqltest.Hang())
+	d.n[2].On("SELECT 1", mysqltest.Hang())
+	answer := asking(c, "SELECT 1")
+	for range 2 * attempts {
+		d.n[1].Await(t, "SELECT 1")
+		d.n[1].Forget()
+		d.cluster.Set(d.n[0], d.n[2])
+		d.n[2].Await(t, "SELECT 1")
+		d.n[2].Forget()
+		d.cluster.Set(d.n[0], d.n[1])
+	}
+	d.n[1].Await(t, "SELECT 1")
+	d.cluster.Set(d.n[0], d.n[0])
+	if err := <-answer; err != nil {
+		t.Error(err)
+	}
+}
+
 // TestErrorAmongRows is forwarded as it is.
 func TestErrorAmongRows(t *testing.T) {
 	for name, caps := range map[string]wire.Capability{"plain": mysqltest.PlainCaps, "tracking": mysqltest.TrackingCaps} {
