@@ -46,6 +46,7 @@ func TestReadYourWrites(t *testing.T) {
 
 // writeThenRead writes a row over one connection, reads it over another, and gives the name of the node that was read.
 func writeThenRead(t *testing.T, who, n int) (node string, err error) {
+	t.Helper()
 	writer := openDB(t, galleyConfig())
 	if _, err = writer.ExecContext(suite.ctx, "INSERT INTO ryw VALUES (?, ?)", who, n); err != nil {
 		return "", err

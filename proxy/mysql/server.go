@@ -70,7 +70,7 @@ type Server struct {
 	nextID   uint32
 	draining atomic.Bool
 	picks    atomic.Uint64 // Counts choices of a reader.
-	since106 atomic.Bool // All nodes are MariaDB 10.6 or later.
+	since106 atomic.Bool   // All nodes are MariaDB 10.6 or later.
 	wg       sync.WaitGroup
 }
 

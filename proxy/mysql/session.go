@@ -36,7 +36,6 @@ type session struct {
 	lastStmt *statement // The one used last.
 	prepared uint32     // The id given out last.
 
-	cmd   wire.Command
 	ended time.Time // When the last answer ended.
 
 	answer  wire.Answer
@@ -66,7 +65,6 @@ type sessionShown struct {
 func (s *session) serve() error {
 	var cmd wire.Command // One for all, as it escapes.
 	for {
-		s.client.Release()
 		var err error
 		if cmd, err = s.client.ReadCommand(int(s.srv.config().MaxAllowedBuffer)); err != nil {
 			return s.readEnd(err)
