@@ -199,6 +199,9 @@ func (s *session) query(x *exchange) error {
 	x.unreported = unreportedIn(&class, x.cmd.Body[1:])
 	err := s.execute(t, x)
 	s.srv.metrics.statement(reason, s.took(x), t == toReader)
+	if err == nil && !x.failed && class.Flags.Has(classify.Release) {
+		return endSession(closeQuit, nil) // COMMIT RELEASE: the server closes the connection, and so does galley.
+	}
 	return err
 }
 
