@@ -69,6 +69,8 @@ func (p *parser) stateFunction(id wordID) bool {
 		f = ServerLocal
 	case wNextval, wLastval, wSetval:
 		f = Sequence
+	case wExtractvalue, wUpdatexml: // XPath names a user variable in a string: '//b[$@i]' (server: sql/item_xmlfunc.cc)
+		f = UserVariable
 	default:
 		return false
 	}

@@ -56,6 +56,7 @@ const (
 	wExplain
 	wExport
 	wExtended
+	wExtractvalue
 	wFalse
 	wFields
 	wFlush
@@ -175,6 +176,7 @@ const (
 	wUninstall
 	wUnlock
 	wUpdate
+	wUpdatexml
 	wUse
 	wUser
 	wValue
@@ -1125,7 +1127,7 @@ var wordTable = [...]entry{ //nolint:gochecknoglobals // read-only table
 	{"extended", pMild, wExtended},
 	{"exteriorring", pFunc, wNone},
 	{"extract", pTight, wNone},
-	{"extractvalue", pFunc, wNone},
+	{"extractvalue", pFunc | pStop, wExtractvalue},
 	{"false", 0, wFalse},
 	{"field", pFunc, wNone},
 	{"fields", 0, wFields},
@@ -1642,7 +1644,7 @@ var wordTable = [...]entry{ //nolint:gochecknoglobals // read-only table
 	{"unlock", pForbidden, wUnlock},
 	{"updatable_views_with_limit", pSysvar, wNone},
 	{"update", pForbidden, wUpdate},
-	{"updatexml", pFunc, wNone},
+	{"updatexml", pFunc | pStop, wUpdatexml},
 	{"upper", pFunc, wNone},
 	{"use", pParen, wUse},
 	{"user", pFunc | pMytable, wUser},
@@ -1694,6 +1696,7 @@ var stopLengths = [32]uint64{ //nolint:gochecknoglobals // read-only table
 	'b' & 31: 0x8000,
 	'c' & 31: 0x23050,
 	'd' & 31: 0x1d0,
+	'e' & 31: 0x1000,
 	'f' & 31: 0x408,
 	'g' & 31: 0x120,
 	'i' & 31: 0x41050,
@@ -1706,6 +1709,6 @@ var stopLengths = [32]uint64{ //nolint:gochecknoglobals // read-only table
 	'r' & 31: 0x213c0,
 	's' & 31: 0x80048,
 	't' & 31: 0x80,
-	'u' & 31: 0x2150,
+	'u' & 31: 0x2350,
 	'w' & 31: 0x2900030,
 }
