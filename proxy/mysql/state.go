@@ -221,10 +221,10 @@ const (
 func variableReplay(name string) replay {
 	switch name {
 	case "timestamp", "insert_id", "rand_seed1", "rand_seed2", "pseudo_thread_id", "pseudo_slave_mode", "skip_replication", "gtid_seq_no",
-		"gtid_domain_id", "server_id", "sql_log_bin", "wsrep_on", "debug_dbug", "debug_sync", "sql_select_limit_pin":
+		"gtid_domain_id", "server_id", "sql_log_bin", "wsrep_on", "debug_dbug", "debug_sync":
 		return replayPins
 	case "last_insert_id", "identity", "error_count", "warning_count", "last_gtid", "proxy_user", "external_user", "proxy_protocol_networks",
-		"rand_seed", "in_transaction", "in_predicate_conversion_threshold_used":
+		"rand_seed", "in_transaction":
 		return replayNever
 	}
 	return replaySet
