@@ -36,6 +36,7 @@ type backendConn struct {
 	caps     wire.Capability
 	synced   uint64 // The version of the session's state that it has.
 	schema   string // Its current schema.
+	isWriter bool   // It was opened to the writer.
 	raised   bool   // Its statements wait until the node has applied what the cluster has committed.
 	retrack  bool   // The client has changed the session tracking that galley needs.
 	stmts    map[uint32]*backendStmt

@@ -5,6 +5,7 @@ import "galley/proxy/mysql/wire"
 // catchUp sees to it that b has the session's state: schema, variables, galley's tracking. What is missing is put into b.out, to be sent in front of a repeatable command in
 // one write (n says how many answers come first), or is sent and confirmed at once before any other command: a failure must not let a write run in the wrong state.
 func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
+	x.inTrx = s.trx == b
 	if x.asksBack && b == s.last {
 		return 0, nil
 	}
@@ -30,8 +31,8 @@ func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 		b.schema = s.state.schema
 		n++
 	}
-	if x.prepared != nil && x.upTo > 0 {
-		// Preparing does not wait by itself, and the table may be new.
+	if x.waited = x.upTo > 0; x.waited && !x.waits {
+		// What does not wait by itself comes behind what does: preparing, for one, and the table may be new.
 		b.out = wire.AppendCommand(b.out, wire.ComQuery, "SELECT 1")
 		n++
 	}

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"galley/balancer"
@@ -13,6 +14,7 @@ import (
 // which waits until the node has applied what the cluster had committed when the statement began. All numbers since the node's turn as the writer began are its own: it has those.
 // Safe for use by many goroutines.
 type causal struct {
+	mu    sync.Mutex    // Held by ack.
 	acked atomic.Uint64 // The number of the last acknowledged write.
 	turn  atomic.Pointer[turn]
 }
@@ -31,13 +33,11 @@ func (c *causal) start() {
 
 // ack gives a write on node its number. It must come before the client is told.
 func (c *causal) ack(node *balancer.Backend) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	n := c.acked.Add(1)
-	for {
-		t := c.turn.Load()
-		// A turn that another node has taken meanwhile would hide this write from it.
-		if t.node == node || c.turn.CompareAndSwap(t, &turn{node: node, before: n}) {
-			return
-		}
+	if c.turn.Load().node != node {
+		c.turn.Store(&turn{node: node, before: n})
 	}
 }
 

@@ -141,6 +141,10 @@ func (s *session) drop(b *backendConn) {
 			*slot = nil
 		}
 	}
+	if b.isWriter {
+		s.lostTies |= s.ties
+		s.ties = 0
+	}
 	s.shown.writer.CompareAndSwap(b, nil)
 	s.shown.reader.CompareAndSwap(b, nil)
 }
@@ -166,6 +170,10 @@ func (s *session) conn(t target, w *wait) (*backendConn, error) {
 	for {
 		view := s.srv.cluster.View()
 		b, err := s.connIn(view, t)
+		if err != nil && (t == toReader || t == toNode) && isRefusal(err) {
+			t = toWriter // A schema, an account or a right may be too new for the reader.
+			continue
+		}
 		if b != nil || err != nil {
 			return b, err
 		}
@@ -193,15 +201,14 @@ func (s *session) connIn(view *cluster.View, t target) (*backendConn, error) {
 		}
 		return s.readerIn(view)
 	}
-	if s.writer != nil {
-		if s.writer.lost.Load() {
-			if s.state.pins != 0 {
-				return nil, s.lostState(s.writer)
-			}
-			s.drop(s.writer)
-		} else if s.state.pins != 0 {
-			return s.writer, nil
+	if on := s.pinnedOn; s.state.pins != 0 && on != nil {
+		if on.lost.Load() || on != s.writer && on != s.reader {
+			return nil, s.lostState(on)
 		}
+		return on, nil
+	}
+	if s.writer != nil && s.writer.lost.Load() {
+		s.drop(s.writer)
 	}
 	node := view.WriterNode()
 	if node == nil {
@@ -215,7 +222,7 @@ func (s *session) connIn(view *cluster.View, t target) (*backendConn, error) {
 	}
 	b, err := s.open(node, trackEverything)
 	if b != nil {
-		s.writer = b
+		s.writer, b.isWriter = b, true
 		s.shown.writer.Store(b)
 	}
 	return b, err
@@ -237,7 +244,7 @@ func (s *session) readerIn(view *cluster.View) (*backendConn, error) {
 // readerOn gives the session's conn for reads on node.
 func (s *session) readerOn(view *cluster.View, node *cluster.Node) (*backendConn, error) {
 	if s.reader != nil {
-		if s.reader.node.Backend == node.Backend && !s.reader.lost.Load() {
+		if !s.reader.lost.Load() && (s.reader.node.Backend == node.Backend || s.reader.cursors > 0) {
 			s.readerView = view
 			return s.reader, nil
 		}

@@ -30,14 +30,22 @@ type exchange struct {
 	temporary  bool       // What it sets holds for itself only.
 	writes     bool       // It may have written when it succeeds.
 	noData     bool       // It sees no data, so that it need not wait for any.
+	opaque     bool       // It may do anything.
+	commits    bool       // It ends an open transaction, also where another one is open behind it.
+	inTrx      bool       // A transaction was open where it runs.
+	waits      bool       // wsrep_sync_wait makes it wait by itself.
+	ties       ties       // What it leaves on its conn if it succeeds.
 	asksBack   bool       // It asks about the command before it: nothing may run in between.
 	unreported unreported // What it may set without the server reporting it.
 
 	upTo uint64 // The number of an acknowledged write that the node has applied when the answer comes.
 
+	waited         bool // It, or what was sent in front of it, has waited for upTo.
+	fromFile       bool // It has asked the client for a file.
 	sent           bool // Something of the command has gone to the node.
 	forwarded      bool // Something of the answer has gone to the client.
 	failed         bool // The answer ended with an ERR packet.
+	reprepared     bool // The statement was forgotten once.
 	wouldWrite     bool // It is no pure read after all.
 	waitedOut      bool // The node did not catch up in time.
 	preambleFailed bool // The conn could not be brought up to date.
@@ -51,6 +59,9 @@ func (e *backendError) Unwrap() error { return e.err }
 
 // refusedError is an ERR packet in place of an answer, not forwarded, that says that the command was not run.
 type refusedError struct{ *wire.ServerError }
+
+// forgottenError says that a node no longer has a prepared statement, so that it has not run it.
+type forgottenError struct{ *wire.ServerError }
 
 // unpreparedError is a node's refusal to prepare a statement that another node has prepared before. The conn is as good as it was.
 type unpreparedError struct{ *wire.ServerError }
@@ -156,6 +167,7 @@ func (s *session) forward(b *backendConn, x *exchange) error {
 			}
 		}
 		b.Discard(n)
+		x.fromFile = x.fromFile || ev == wire.EventInFile
 		if err := s.goOn(b, ev); err != nil {
 			return err
 		}
@@ -188,7 +200,7 @@ func (s *session) noteStatus(b *backendConn, x *exchange, win []byte) int {
 	start := s.answer.LastStart
 	p := win[start+wire.HeaderLen:]
 	s.status = s.answer.Status
-	if x.writes && s.status&wire.StatusInTrans == 0 {
+	if inTrans := s.status&wire.StatusInTrans != 0; (x.writes || x.inTrx) && !inTrans || x.inTrx && x.commits || x.opaque {
 		s.srv.causal.ack(b.node.Backend)
 	}
 	if x.kind == wire.AnswerSingle && p[0] != 0 || len(p) < 7 {
@@ -331,6 +343,10 @@ func (s *session) notePrepared(b *backendConn, x *exchange, p []byte) {
 
 // noteError looks at an ERR packet. Where it proves that the command was not run, and nothing of the answer has gone to the client yet, it is returned and not forwarded.
 func (s *session) noteError(b *backendConn, x *exchange, p []byte) error {
+	if x.stmt != nil && x.cmd.Whole() && !x.forwarded && !x.reprepared && errorCode(p) == codeUnknownStatement && x.stmt.longOn == nil && x.conn == nil {
+		x.reprepared = true
+		return &forgottenError{wire.ParseErr(p)}
+	}
 	s.srv.metrics.errors.Add(1)
 	if x.writes {
 		s.srv.causal.ack(b.node.Backend) // A procedure may have committed before it failed.
@@ -350,6 +366,10 @@ func (s *session) noteError(b *backendConn, x *exchange, p []byte) error {
 	if unknownFate(refused) {
 		return &backendError{errUnknownFate}
 	}
+	if s.trx == b && refused.Code == codeUnknownCommand && neverRan(refused) {
+		// The node is leaving with the transaction open. A session that went on would commit it with its next BEGIN.
+		return &backendError{errUnknownFate}
+	}
 	if x.forwarded || s.trx != nil || !x.cmd.Whole() {
 		return nil
 	}
@@ -363,12 +383,17 @@ func (s *session) noteError(b *backendConn, x *exchange, p []byte) error {
 	return nil
 }
 
+// errorCode reads the code of an ERR packet.
+func errorCode(p []byte) uint16 {
+	if len(p) < 3 {
+		return 0
+	}
+	return uint16(p[1]) | uint16(p[2])<<8
+}
+
 // maybeTrouble is nodeTrouble without decoding the packet.
 func maybeTrouble(p []byte) bool {
-	if len(p) < 3 {
-		return false
-	}
-	switch uint16(p[1]) | uint16(p[2])<<8 {
+	switch errorCode(p) {
 	case codeUnknownCommand, codeServerShutdown, codeConnectionKilled, codeOptionPrevents, codeLockWaitTimeout, codeReadOnlyTrx, codeDuringCommit:
 		return true
 	}

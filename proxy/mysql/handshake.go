@@ -87,7 +87,8 @@ func (s *session) begin(l login, schema string, view *cluster.View) {
 		s.loginMode |= classify.NotASCII
 	}
 	s.reading = s.state.read(s.loginMode)
-	s.stmts, s.lastStmt, s.prepared = nil, nil, 0
+	s.ties, s.lostTies, s.pinnedOn = 0, 0, nil
+	s.stmts, s.lastStmt, s.prepared, s.issued = nil, nil, 0, 0
 	s.shown.user.Store(&l.user)
 	s.shown.schema.Store(&schema)
 }
@@ -170,6 +171,7 @@ func (s *session) authenticate(user, plugin string, answer []byte) (credential, 
 		}
 		c, err := s.verify(account, &proof)
 		if err == nil {
+			s.access = account.Access
 			return c, nil
 		}
 		if !errors.Is(err, errDenied) {
@@ -243,6 +245,10 @@ func (s *session) verify(a *cluster.Account, p *proof) (credential, error) {
 		_ = s.writeError(&wire.ServerError{Code: codeAccountLocked, SQLState: "HY000", Message: "Access denied, this account is locked"})
 		return credential{}, endSession(closeAccessDenied, errors.New("account locked"))
 	}
+	if a.SSL != cluster.SSLNone {
+		_ = s.writeError(wire.NewError(codeAccessDenied, "galley: '%s'@'%s' may only connect by TLS (REQUIRE), which galley does not offer yet", a.User, a.Host))
+		return credential{}, endSession(closeAccessDenied, errors.New("the account requires TLS"))
+	}
 	if a.FromConfig {
 		password := a.Password
 		stored := ""
@@ -251,18 +257,25 @@ func (s *session) verify(a *cluster.Account, p *proof) (credential, error) {
 		}
 		return s.verifyNative(p, stored, passwordCredential(password))
 	}
+	denied, right := false, false
 	for _, m := range a.Methods {
 		switch m.Plugin {
 		case pluginNative, "":
-			return s.verifyNative(p, m.AuthString, credential{})
+			denied = true
+			if c, err := s.verifyNative(p, m.AuthString, credential{}); !errors.Is(err, errDenied) {
+				return c, err
+			}
 		case storedEd25519:
 			if err := s.askPlugin(p, pluginEd25519, 32); err != nil {
 				return credential{}, err
 			}
-			if !verifyEd25519(p.answer, p.scramble, m.AuthString) {
-				return credential{}, errDenied
-			}
+			denied = true
+			// A right password that galley does not get to know.
+			right = right || verifyEd25519(p.answer, p.scramble, m.AuthString)
 		}
+	}
+	if denied && !right {
+		return credential{}, errDenied
 	}
 	plugins := make([]string, 0, len(a.Methods))
 	for _, m := range a.Methods {
@@ -294,8 +307,7 @@ func (s *session) askPlugin(p *proof, plugin string, n int) error {
 	if p.plugin == plugin || p.plugin == "" && plugin == pluginNative {
 		return nil
 	}
-	fresh := newScramble()
-	data := fresh[:]
+	data := append([]byte(nil), s.scr[:]...) // The client keeps it for COM_CHANGE_USER.
 	if n > len(data) {
 		more := newScramble()
 		data = append(data, more[:]...)[:n]

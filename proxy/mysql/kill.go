@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"encoding/binary"
+	"errors"
 	"strconv"
 	"time"
 
@@ -14,6 +15,9 @@ import (
 const firstConnectionID = 1 << 31
 
 const instanceShift = 23
+
+// mayKillOthers are the global privileges that let a user kill others' sessions: SUPER and CONNECTION ADMIN (MariaDB: sql/privilege.h).
+const mayKillOthers = 1<<15 | 1<<33
 
 // kill runs KILL for the connection id of a session of this galley: on the nodes where that session has a backend conn, as the killer's own user, so that the node checks
 // the right to do so.
@@ -49,12 +53,16 @@ func (s *session) killSession(id uint64, query, soft bool) error {
 		_ = s.writeError(&wire.ServerError{Code: codeConnectionKilled, SQLState: "70100", Message: "Connection was killed"})
 		return endSession(closeKilled, errKilled)
 	}
-	mayKill := target.userName() == s.login.user
+	mayKill := target.userName() == s.login.user || s.access&mayKillOthers != 0
 	for _, busy := range target.threads() {
 		if query && !busy.running {
 			continue
 		}
-		if err := s.killThread(busy, query, soft); err != nil {
+		err := s.killThread(busy, query, soft)
+		if refused, ok := errors.AsType[*wire.ServerError](err); ok && refused.Code == codeNoSuchThread {
+			continue // It has gone by itself.
+		}
+		if err != nil {
 			return s.writeError(clientError(err, "the node could not be asked to kill the statement"))
 		}
 		mayKill = true

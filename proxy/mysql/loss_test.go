@@ -290,19 +290,28 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestRefusalsInATransactionAreTheClients: there nothing is retried.
-func TestRefusalsInATransactionAreTheClients(t *testing.T) {
-	for _, begin := range []string{"BEGIN", "CREATE TEMPORARY TABLE x (a INT)"} {
-		d := newSocketDoor(t, 2)
-		c := d.client()
-		c.result(begin)
-		d.n[0].On("INSERT", mysqltest.Fail(1047, "WSREP has not yet prepared node for application use"))
-		c.fails("INSERT INTO t VALUES (1)", 1047)
-		d.expectRan("INSERT INTO t VALUES (1)", 1, 0)
-		d.n[0].On("SELECT 1", mysqltest.Fail(1053, "Server shutdown in progress"))
-		c.fails("SELECT 1", 1053)
-		d.expectRan("SELECT 1", 1, 0)
-	}
+// TestRefusalsWithStateAreTheClients: there nothing is retried.
+func TestRefusalsWithStateAreTheClients(t *testing.T) {
+	d := newSocketDoor(t, 2)
+	c := d.client()
+	c.result("CREATE TEMPORARY TABLE x (a INT)")
+	d.n[0].On("INSERT", mysqltest.Fail(1047, "WSREP has not yet prepared node for application use"))
+	c.fails("INSERT INTO t VALUES (1)", 1047)
+	d.expectRan("INSERT INTO t VALUES (1)", 1, 0)
+	d.n[0].On("SELECT 1", mysqltest.Fail(1053, "Server shutdown in progress"))
+	c.fails("SELECT 1", 1053)
+	d.expectRan("SELECT 1", 1, 0)
+}
+
+// TestRefusalEndsATransaction: a node that is leaving keeps the transaction open, and the session's next BEGIN would commit what its client was told had failed.
+func TestRefusalEndsATransaction(t *testing.T) {
+	d := newSocketDoor(t, 2)
+	c := d.client()
+	c.result("BEGIN")
+	d.n[0].On("COMMIT", mysqltest.Fail(1047, "WSREP has not yet prepared node for application use"))
+	c.fails("COMMIT", codeLost)
+	d.expectRan("COMMIT", 1, 0)
+	c.ended()
 }
 
 // TestMultiStatementsAreNotTriedAgain: a part of them may have run.

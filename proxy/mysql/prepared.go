@@ -38,7 +38,9 @@ func (s *session) statement(body []byte) *statement {
 		return nil
 	}
 	if id == lastPrepared {
-		id = s.prepared
+		if id = s.prepared; id == 0 {
+			return nil
+		}
 	}
 	if s.lastStmt == nil || s.lastStmt.id != id {
 		s.lastStmt = s.stmts[id]
@@ -66,12 +68,13 @@ func (s *session) prepare(x *exchange) error {
 		}
 		return s.writeError(wire.NewError(codePacketTooLarge, "galley: a statement to be prepared may have %d bytes at most (mysql.max_statement_buffer)", s.srv.config().MaxAllowedBuffer))
 	}
-	st := &statement{sql: append([]byte(nil), x.cmd.Body[1:]...)}
+	s.prepared = 0
+	st := &statement{sql: append([]byte(nil), x.cmd.Body[1:]...), schema: s.state.schema}
 	st.class = classify.Statement(st.sql, s.mode())
-	st.id = s.prepared + 1
-	if st.id == lastPrepared {
-		st.id = 1
+	if s.issued++; s.issued == lastPrepared {
+		s.issued = 1
 	}
+	st.id = s.issued // Also where preparing fails: a conn may remember the id.
 	t, _ := route(&st.class, s.situation())
 	if t == toNode {
 		t = toReader
@@ -96,21 +99,25 @@ func (s *session) executeStatement(x *exchange, st *statement) error {
 	if lost := st.longOn != nil && st.longOn != s.writer && st.longOn != s.reader; lost || st.lostData {
 		return s.longDataLost(x, st)
 	}
-	t, reason := route(&st.class, s.situation())
+	t, reason, err := s.place(x, &st.class, st.sql)
+	if err != nil {
+		return err
+	}
 	if t == toNode {
 		t = toReader
+	}
+	if refused, err := s.refuseElsewhere(x, &st.class, t); refused || err != nil {
+		return err
 	}
 	x.kind, x.stmt = wire.AnswerQuery, st
 	if x.cmd.Body[0] == wire.ComStmtExecute && len(x.cmd.Body) > 5 && x.cmd.Body[5] != 0 && st.class.Kind != classify.Call {
 		x.kind = wire.AnswerCursor
 	}
-	x.classed(&st.class)
-	x.unreported = unreportedIn(&st.class, st.sql)
 	if st.longOn != nil {
 		x.repeatable = false // The long data is there and nowhere else.
 	}
 	s.closeCursor(st)
-	err := s.execute(t, x)
+	err = s.execute(t, x)
 	if err == nil && x.kind == wire.AnswerCursor && s.last != nil && !x.failed && s.answer.Status&wire.StatusCursorExists != 0 {
 		st.openOn = s.last
 		s.last.cursors++
@@ -128,7 +135,7 @@ func (s *session) readyStatement(b *backendConn, x *exchange) error {
 		known = b.stmts[st.id]
 	}
 	if known == nil {
-		id, err := b.prepare(st.sql)
+		id, err := b.prepareIn(st.schema, st.sql)
 		if err != nil {
 			return err
 		}
@@ -146,6 +153,17 @@ func (s *session) readyStatement(b *backendConn, x *exchange) error {
 
 func putID(body []byte, id uint32) {
 	body[1], body[2], body[3], body[4] = byte(id), byte(id>>8), byte(id>>16), byte(id>>24)
+}
+
+// prepareIn prepares a statement in the schema that was the default one when the client prepared it: its names belong there. What runs next on b sets the session's schema again.
+func (b *backendConn) prepareIn(schema string, sql []byte) (id uint32, err error) {
+	if schema != "" && schema != b.schema {
+		if err := b.command(wire.ComInitDB, schema); err != nil {
+			return 0, err
+		}
+		b.schema = schema
+	}
+	return b.prepare(sql)
 }
 
 // prepare prepares sql on b and drops the answer's definitions.
@@ -213,8 +231,10 @@ func (s *session) longDataLost(x *exchange, st *statement) error {
 	if _, err := s.client.StreamRest(x.cmd, func([]byte) error { return nil }); err != nil {
 		return endSession(closeClientGone, err)
 	}
-	return s.writeError(wire.NewError(codeLost, "Lost connection to server during query (galley: the node that had this statement's long data went away; the statement was not run)"))
+	return s.writeError(wire.NewError(codeLost, lostLongData))
 }
+
+const lostLongData = "Lost connection to server during query (galley: the node that had this statement's long data went away; the statement was not run)"
 
 // fetch runs COM_STMT_FETCH where the cursor is open.
 func (s *session) fetch(x *exchange, st *statement) error {
@@ -276,7 +296,9 @@ func (s *session) closeStatement(st *statement) {
 	}
 	s.closeCursor(st)
 	delete(s.stmts, st.id)
-	s.lastStmt = nil
+	if s.lastStmt = nil; s.prepared == st.id {
+		s.prepared = 0
+	}
 	for _, b := range []*backendConn{s.writer, s.reader} {
 		if b == nil || b.stmts[st.id] == nil || b.lost.Load() {
 			continue

@@ -64,6 +64,7 @@ type situation struct {
 	status          uint16
 	pins            pins
 	stay            bool // Names or NULL mean something on the writer's conn only.
+	tied            bool // The session has state on its conn to the writer that a read-only transaction may ask for.
 	readOnlyReaders bool // START TRANSACTION READ ONLY may go to a reader.
 }
 
@@ -87,7 +88,7 @@ func route(c *classify.Class, s situation) (target, routeReason) {
 			return toNode, routeHint
 		}
 		return toReader, routeRead
-	case c.Kind == classify.BeginReadOnly && s.readOnlyReaders && !c.Flags.Has(classify.MultiStatement):
+	case c.Kind == classify.BeginReadOnly && s.readOnlyReaders && !s.tied && !c.Flags.Has(classify.MultiStatement):
 		return toReader, routeReadOnlyTransaction
 	case c.Kind == classify.ReadWriter && c.Hint == classify.HintReader && hintable(c.Flags):
 		return toReader, routeHint

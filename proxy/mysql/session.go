@@ -23,20 +23,26 @@ type session struct {
 
 	login        login // What a backend conn logs in with; its schema is the state's.
 	loginVersion uint64
+	access       uint64 // The account's global privileges, as the server's bits.
 	state        state
 	status       uint16        // Of the last OK or EOF.
 	loginMode    classify.Mode // As long as the session has not set its own.
 	reading      reading
 
 	writer, reader, last, trx *backendConn
+	pinnedOn                  *backendConn  // Where what the pins stand for is.
 	readerView                *cluster.View // The view in which reader was found good.
 	hintNode                  string
 
 	stmts    map[uint32]*statement
 	lastStmt *statement // The one used last.
-	prepared uint32     // The id given out last.
+	issued   uint32     // The id given out last.
+	prepared uint32     // The id of the one prepared last.
 
 	ended time.Time // When the last answer ended.
+
+	ties     ties // What is on the conn to the writer.
+	lostTies ties // What was, and is lost.
 
 	answer  wire.Answer
 	scratch []byte
@@ -166,7 +172,7 @@ func (s *session) homeTarget(t target) target {
 }
 
 func (s *session) situation() situation {
-	return situation{inTransaction: s.trx != nil, status: s.status, pins: s.state.pins, stay: s.read().stay, readOnlyReaders: s.srv.config().ReadOnlyTransactionsOnReaders}
+	return situation{inTransaction: s.trx != nil, status: s.status, pins: s.state.pins, tied: s.ties != 0 || s.lostTies != 0, stay: s.read().stay, readOnlyReaders: s.srv.config().ReadOnlyTransactionsOnReaders}
 }
 
 // mode is how the next statement's text is to be read.
@@ -190,19 +196,38 @@ func (s *session) query(x *exchange) error {
 	if class.Kind == classify.Kill && class.KillID >= firstConnectionID {
 		return s.kill(&class)
 	}
-	t, reason := route(&class, s.situation())
+	t, reason, err := s.place(x, &class, x.cmd.Body[1:])
+	if err != nil {
+		return err
+	}
 	if t == toNode {
 		s.hintNode = string(x.cmd.Body[1+class.HintStart : 1+class.HintEnd])
 	}
 	x.kind = wire.AnswerQuery
-	x.classed(&class)
-	x.unreported = unreportedIn(&class, x.cmd.Body[1:])
-	err := s.execute(t, x)
+	if refused, err := s.refuseElsewhere(x, &class, t); refused || err != nil {
+		return err
+	}
+	err = s.execute(t, x)
 	s.srv.metrics.statement(reason, s.took(x), t == toReader)
 	if err == nil && !x.failed && class.Flags.Has(classify.Release) {
 		return endSession(closeQuit, nil) // COMMIT RELEASE: the server closes the connection, and so does galley.
 	}
 	return err
+}
+
+// place decides where a statement runs, and notes in x what matters for its run. Its error ends the session.
+func (s *session) place(x *exchange, class *classify.Class, sql []byte) (target, routeReason, error) {
+	if err := s.refuseLost(x, class); err != nil {
+		return toWriter, routeWrite, err
+	}
+	if err := s.leaveReader(class); err != nil {
+		return toWriter, routeWrite, err
+	}
+	x.classed(class)
+	x.unreported = unreportedIn(class, sql)
+	x.waits = waitsByItself(sql)
+	t, reason := route(class, s.situation())
+	return t, reason, nil
 }
 
 // took is how long x's command took.
@@ -221,7 +246,9 @@ func (x *exchange) classed(c *classify.Class) {
 	x.unlocks = c.Kind == classify.UnlockTables
 	x.temporary = c.Flags.Has(classify.TemporarySettings)
 	x.writes, x.noData = mayWrite(c), !seesData(c)
-	x.asksBack = c.Kind == classify.Diagnostics
+	x.asksBack = c.Kind == classify.Diagnostics || c.Flags.Has(classify.FoundRows|classify.RowCount|classify.Warnings)
+	x.opaque, x.ties = opaque(c), tiesOf(c)
+	x.commits = endsTransaction(c) || c.Flags.Has(classify.Chain)
 }
 
 // attempts bounds how often a command is tried again after it was cut off: it may be what breaks the nodes. One that was refused is tried as long as there is time.
@@ -241,7 +268,10 @@ func (s *session) execute(t target, x *exchange) error {
 			if err := s.lostIdle(b); err != nil {
 				return err
 			}
-			continue
+			if t != toConn {
+				continue
+			}
+			return s.giveUp(x, lostError(b.node.Addr))
 		}
 		held := s.trx != nil || s.state.pins != 0 || t == toConn || x.stmt != nil && x.stmt.longOn != nil
 		x.sent, x.preambleFailed = false, false
@@ -261,9 +291,9 @@ func (s *session) execute(t target, x *exchange) error {
 			}
 			return nil
 		}
-		if x.wouldWrite && t == toReader {
+		if x.wouldWrite {
 			// The reader has refused it whole and goes on.
-			t, x.failed, x.repeatable, x.wouldWrite, x.writes = toWriter, false, false, false, true
+			t, x.failed, x.repeatable, x.wouldWrite, x.writes, x.opaque = toWriter, false, false, false, true, true
 			b.Release()
 			s.srv.metrics.hidden.Add(1)
 			continue
@@ -274,6 +304,12 @@ func (s *session) execute(t target, x *exchange) error {
 				continue
 			}
 			return s.giveUp(x, unprepared.ServerError)
+		}
+		if _, ok := errors.AsType[*forgottenError](err); ok {
+			delete(b.stmts, x.stmt.id)
+			x.stmt.knownOn = nil
+			b.Release()
+			continue
 		}
 		again, err := s.failed(b, x, err, held, &w)
 		if !again {
@@ -289,11 +325,18 @@ func (s *session) execute(t target, x *exchange) error {
 // connFor is conn, but for an exchange that can only run on one conn.
 func (s *session) connFor(t target, x *exchange, w *wait) (*backendConn, error) {
 	if x.stmt != nil && x.stmt.longOn != nil {
-		if b := x.stmt.longOn; b == s.writer || b == s.reader {
+		if b := x.stmt.longOn; (b == s.writer || b == s.reader) && !b.lost.Load() {
 			return b, nil
 		}
+		// Without the long data another value would be written.
+		x.stmt.longOn = nil
+		x.stmt.lostData = x.silent
+		return nil, wire.NewError(codeLost, lostLongData)
 	}
 	if t == toConn {
+		if b := x.conn; b != s.writer && b != s.reader || b.lost.Load() {
+			return nil, lostError(b.node.Addr)
+		}
 		return x.conn, nil
 	}
 	return s.conn(t, w)
@@ -305,7 +348,7 @@ const idleCheckAfter = time.Millisecond
 
 // lostIdle drops a conn that the node has closed while it was idle. If the session had state on it, the session is over.
 func (s *session) lostIdle(b *backendConn) error {
-	if s.trx == b || s.state.pins != 0 && b == s.writer {
+	if s.trx == b || s.state.pins != 0 && b == s.pinnedOn {
 		_ = s.writeError(lostError(b.node.Addr))
 		s.drop(b)
 		return endSession(closeNodeLost, errLostState)
@@ -321,7 +364,7 @@ func (s *session) ran(b *backendConn, x *exchange) {
 	if x.longData {
 		x.stmt.longOn = b
 	}
-	if x.upTo > 0 && !x.failed && !x.silent {
+	if x.upTo > 0 && !x.failed && !x.silent && x.waited {
 		raise(&b.set.applied, x.upTo)
 	}
 	if x.silent {
@@ -338,8 +381,31 @@ func (s *session) ran(b *backendConn, x *exchange) {
 		if x.unlocks {
 			s.state.pins &^= pinGlobalLock | pinLockedTables
 		}
+	} else if x.opaque || s.answer.Results > 0 && s.answer.Status&wire.StatusInTrans != 0 {
+		s.trx = b // An ERR packet does not say whether a transaction was left open: the next OK will.
 	}
+	s.tie(b, x)
 	s.show(b)
+}
+
+// tie notes what x has left on b that cannot be had elsewhere.
+func (s *session) tie(b *backendConn, x *exchange) {
+	if x.ties != 0 || s.answer.InsertID {
+		if b == s.reader && x.ties != 0 {
+			s.state.pins |= pinUnknown // In a read-only transaction on a reader: the session stays there.
+		}
+		s.ties |= x.ties
+		if s.answer.InsertID {
+			s.ties |= tieInsertID
+		}
+		s.lostTies &^= s.ties & tieInsertID
+	}
+	switch {
+	case s.state.pins == 0:
+		s.pinnedOn = nil
+	case s.pinnedOn == nil:
+		s.pinnedOn = b
+	}
 }
 
 // failed sees to a command that b has failed: again says that it is to be tried once more. held says that it must not be.
@@ -360,7 +426,7 @@ func (s *session) failed(b *backendConn, x *exchange, err error, held bool, w *w
 	}
 	neverSent := !x.sent || b.NeverSent(err)
 	addr := b.node.Addr
-	hadState := s.trx != nil && s.trx == b || s.state.pins != 0 && b == s.writer
+	hadState := s.trx != nil && s.trx == b || s.state.pins != 0 && b == s.pinnedOn
 	s.srv.lost(b, err)
 	s.drop(b)
 	switch {
@@ -372,7 +438,7 @@ func (s *session) failed(b *backendConn, x *exchange, err error, held bool, w *w
 		x.stmt.lostData = true // There is no answer to say it in: the execution will.
 		return false, nil
 	}
-	if x.forwarded {
+	if x.forwarded && !x.fromFile {
 		s.client.Seq = s.answer.Seq + 1
 	}
 	reply := lostError(addr)
@@ -391,12 +457,11 @@ func (s *session) giveUp(x *exchange, err error) error {
 	if !errors.As(err, &refused) {
 		return err
 	}
-	if !x.cmd.Whole() {
-		if _, cerr := s.client.StreamRest(x.cmd, func([]byte) error { return nil }); cerr != nil {
-			return endSession(closeClientGone, cerr)
-		}
+	if err := s.skipCommand(x.cmd); err != nil {
+		return err
 	}
 	if x.silent {
+		x.stmt.lostData = true
 		return nil
 	}
 	s.srv.metrics.errors.Add(1)

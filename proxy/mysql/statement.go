@@ -10,6 +10,7 @@ import (
 // statement is a prepared statement as the client knows it. On each backend conn that runs it, it is prepared there first.
 type statement struct {
 	id       uint32
+	schema   string // The default schema when it was prepared.
 	sql      []byte
 	class    classify.Class
 	params   int

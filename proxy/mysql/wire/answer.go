@@ -57,6 +57,7 @@ type Answer struct {
 	LastStart int    // Offset in the window given to Walk where the packet of the event starts.
 	Status    uint16 // Of the last OK or EOF.
 	Seq       byte   // Sequence number of the last packet walked.
+	InsertID  bool   // An OK had a last insert id.
 	Results   int    // Result sets and OKs seen.
 	Done      bool
 }

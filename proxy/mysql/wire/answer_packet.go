@@ -98,8 +98,11 @@ func (a *Answer) single(p []byte) (Event, error) {
 // resultOK takes an OK packet in place of, or behind, a result set.
 func (a *Answer) resultOK(p []byte) (Event, error) {
 	_, n := lenenc(p[1:])
-	_, m := lenenc(p[min(1+n, len(p)):])
+	id, m := lenenc(p[min(1+n, len(p)):])
 	at := 1 + n + m
+	if id > 0 {
+		a.InsertID = true
+	}
 	if n == 0 || m == 0 || len(p) < at+4 {
 		return EventMore, fmt.Errorf("%w: OK packet", ErrMalformed)
 	}

@@ -37,11 +37,12 @@ const (
 )
 
 // Shared is what a client and a node may agree on through galley: their answers to it are forwarded as they are.
+// Cached metadata is not in it: a node leaves definitions out that it has sent on one connection, and the client may be sent on to another.
 // Compression and TLS are each hop's own matter and are not in it, nor are MySQL's query attributes and optional metadata, which MariaDB has not.
 const Shared = ClientFoundRows | ClientLongFlag | ClientLocalFiles | ClientIgnoreSpace | ClientProtocol41 | ClientInteractive | ClientTransactions |
 	ClientSecureConnection | ClientMultiStatements | ClientMultiResults | ClientPSMultiResults | ClientPluginAuth | ClientConnectAttrs | ClientPluginAuthLenenc |
 	ClientExpiredPasswords | ClientSessionTrack | ClientDeprecateEOF | ClientConnectWithDB |
-	ClientProgress | ClientBulk | ClientExtendedMetadata | ClientCacheMetadata | ClientBulkUnitResults
+	ClientProgress | ClientBulk | ClientExtendedMetadata | ClientBulkUnitResults
 
 // perClass are the flags that change what the server answers or does, so that two backend conns which differ in one of them cannot stand in for each other.
 const perClass = ClientMySQL | ClientFoundRows | ClientLocalFiles | ClientIgnoreSpace | ClientInteractive | ClientMultiStatements | ClientMultiResults |
