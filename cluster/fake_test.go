@@ -29,7 +29,8 @@ type fakeNode struct {
 	status    map[string]string
 	variables map[string]string
 	accounts  [][]string
-	selectErr uint16 // what SELECT is answered with
+	rows      map[string][][]string // further answers, by query
+	selectErr uint16                // what SELECT is answered with
 	loginErr  uint16
 	refuse    bool
 	hung      chan struct{} // answers nothing until it is closed
@@ -197,6 +198,7 @@ func (n *fakeNode) answer(c net.Conn, query string) error {
 	n.mu.Lock()
 	status, variables := rowsOf(n.status), rowsOf(n.variables)
 	accounts, selectErr := n.accounts, n.selectErr
+	scripted, isScripted := n.rows[query]
 	switch {
 	case strings.HasPrefix(query, "SHOW"):
 		n.probes++
@@ -205,6 +207,13 @@ func (n *fakeNode) answer(c net.Conn, query string) error {
 	}
 	n.mu.Unlock()
 	switch {
+	case isScripted:
+		columns := 1
+		if query != grantsQuery {
+			columns = 3
+		}
+		_, err := writeRows(c, 1, columns, scripted, false)
+		return err
 	case strings.HasPrefix(query, "SHOW GLOBAL STATUS"):
 		seq, err := writeRows(c, 1, 2, status, true)
 		if err == nil {
