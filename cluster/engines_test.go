@@ -62,16 +62,35 @@ func TestEngineSet(t *testing.T) {
 	}
 }
 
-func TestQualifiersIn(t *testing.T) {
-	for text, want := range map[string][]string{
-		"CREATE TABLE t (a INT) ENGINE=MyISAM":        nil,
-		"CREATE TABLE shop.t (a INT) ENGINE=MyISAM":   {"shop"},
-		"CREATE TABLE `sh op`.`t` LIKE \"other\" . t": {"sh op", "other"},
-		"RENAME TABLE a.t TO b.t":                     {"a", "b"},
-		".":                                           nil,
+func TestDefines(t *testing.T) {
+	known := newEngineSet([]LocalTable{{"old", "t", "MyISAM"}}, nil, nil)
+	for _, c := range []struct {
+		set     *EngineSet
+		sql     string
+		engine  string
+		schemas []string
+		changed bool
+	}{
+		{&EngineSet{}, "CREATE TABLE t (a INT)", "InnoDB", nil, false},
+		{&EngineSet{}, "CREATE TABLE t (a INT) ENGINE=InnoDB", "", nil, false},
+		{&EngineSet{}, "CREATE TABLE t (a INT) engine = `innodb`", "InnoDB", nil, false},
+		{&EngineSet{}, "CREATE TABLE t (engine VARCHAR(9), engine_x INT)", "InnoDB", nil, false},
+		{&EngineSet{}, "CREATE TABLE t (engine INT) ENGINE=MyISAM", "InnoDB", []string{"web"}, true},
+		{&EngineSet{}, "CREATE TABLE shop.t (a INT) /*!40100 ENGINE=Aria */", "", []string{"shop", "web"}, true},
+		{&EngineSet{}, "ALTER TABLE `sh op`.`t` ENGINE Memory", "", []string{"sh op", "web"}, true},
+		{&EngineSet{}, "CREATE TABLE t (a INT) ENGINE /* x */ = MyISAM", "InnoDB", []string{"web"}, true},
+		{&EngineSet{}, "CREATE TABLE t (a INT)", "MyISAM", []string{"web"}, true},
+		{&EngineSet{}, "CREATE TABLE t LIKE u", "InnoDB", nil, false},
+		{known, "CREATE TABLE t LIKE u", "InnoDB", nil, false},
+		{known, "CREATE TABLE t LIKE old.t", "InnoDB", []string{"old", "web"}, true},
+		{known, "RENAME TABLE old.t TO \"other\" . t", "InnoDB", []string{"old", "other", "web"}, true},
+		{known, "CREATE VIEW v AS SELECT a FROM old.t", "InnoDB", []string{"old", "web"}, true},
+		{known, "DROP TABLE old.t", "InnoDB", nil, true},
+		{known, "DROP TABLE t", "InnoDB", nil, false},
 	} {
-		if got := QualifiersIn([]byte(text)); !slices.Equal(got, want) {
-			t.Errorf("%s: %q", text, got)
+		schemas, changed := c.set.Defines([]byte(c.sql), "web", c.engine)
+		if !slices.Equal(schemas, c.schemas) || changed != c.changed {
+			t.Errorf("%s (%s): %q, %v", c.sql, c.engine, schemas, changed)
 		}
 	}
 }
@@ -79,8 +98,9 @@ func TestQualifiersIn(t *testing.T) {
 func FuzzEngineNames(f *testing.F) {
 	f.Add([]byte("CREATE TABLE `a`.b LIKE c.d"), "a")
 	f.Fuzz(func(_ *testing.T, sql []byte, schema string) {
-		QualifiersIn(sql)
-		newEngineSet([]LocalTable{{schema, "t", "MyISAM"}}, []localView{{"v", schema, string(sql)}}, nil).Named(sql)
+		e := newEngineSet([]LocalTable{{schema, "t", "MyISAM"}}, []localView{{"v", schema, string(sql)}}, nil)
+		e.Named(sql)
+		e.Defines(sql, schema, "")
 	})
 }
 

@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"bytes"
 	"maps"
 	"slices"
 	"strings"
@@ -62,44 +61,6 @@ func (e *EngineSet) Named(sql []byte) bool {
 		}
 	}
 	return false
-}
-
-// hasWord says whether the text has a word that stands for itself, in whatever
-// case.
-func hasWord(text []byte, word string) bool {
-	first := word[0]
-	for i := 0; i+len(word) <= len(text); i++ {
-		if lower(text[i]) != first {
-			continue
-		}
-		end := i + len(word)
-		if sameFold(text[i:end], word) && (i == 0 || !inName(text[i-1])) && (end == len(text) || !inName(text[end])) {
-			return true
-		}
-	}
-	return false
-}
-
-func sameFold(b []byte, word string) bool {
-	for i := range b {
-		if lower(b[i]) != word[i] {
-			return false
-		}
-	}
-	return true
-}
-
-func lower(b byte) byte {
-	if 'A' <= b && b <= 'Z' {
-		return b | 0x20
-	}
-	return b
-}
-
-// inName says whether a byte may be part of a name without quotes (MariaDB KB,
-// "Identifier Names").
-func inName(b byte) bool {
-	return b == '_' || b == '$' || b >= 0x80 || '0' <= b && b <= '9' || 'a' <= lower(b) && lower(b) <= 'z'
 }
 
 // localView is one view as the import sees it; the text is empty where the monitor
@@ -168,37 +129,4 @@ func (e *EngineSet) equal(o *EngineSet) bool {
 		}
 	}
 	return true
-}
-
-// QualifiersIn gives the schemas that a statement which defines a table may put
-// it into: what stands before a dot.
-func QualifiersIn(sql []byte) []string {
-	var names []string
-	for at := 0; ; at++ {
-		i := bytes.IndexByte(sql[at:], '.')
-		if i < 0 {
-			return names
-		}
-		at += i
-		if name := nameBefore(sql[:at]); name != "" && len(names) < shownLocal {
-			names = append(names, name)
-		}
-	}
-}
-
-// nameBefore reads the name at the end of a text, in quotes or without.
-func nameBefore(text []byte) string {
-	text = bytes.TrimRight(text, " \t\r\n")
-	if len(text) == 0 {
-		return ""
-	}
-	if quote := text[len(text)-1]; quote == '`' || quote == '"' {
-		inner := text[:len(text)-1]
-		return string(inner[bytes.LastIndexByte(inner, quote)+1:])
-	}
-	start := len(text)
-	for start > 0 && inName(text[start-1]) {
-		start--
-	}
-	return string(text[start:])
 }

@@ -97,9 +97,12 @@ type ServerFacts struct {
 	SQLMode             string
 	TimeZone            string
 	SystemTimeZone      string
-	GTIDMode            bool  // wsrep_gtid_mode
-	GTIDDomain          int64 // wsrep_gtid_domain_id
-	PasswordLifetime    int   // default_password_lifetime, days; 0 never
+	GTIDMode            bool   // wsrep_gtid_mode
+	GTIDDomain          int64  // wsrep_gtid_domain_id
+	PasswordLifetime    int    // default_password_lifetime, days; 0 never
+	Autocommit          bool   // of new sessions
+	ClientCharset       string // character_set_client of sessions whose own wish the server ignores (skip-character-set-client-handshake)
+	DefaultEngine       string // default_storage_engine
 }
 
 // statusNames are the status variables a probe asks for.
@@ -116,7 +119,7 @@ const variableNames = `'wsrep_on','wsrep_desync','wsrep_reject_queries','wsrep_s
 	`'wsrep_gtid_mode','wsrep_gtid_domain_id','pxc_maint_mode','read_only','max_connections','version',` +
 	`'version_comment','character_set_server','collation_server','skip_name_resolve',` +
 	`'lower_case_table_names','max_allowed_packet','init_connect','wait_timeout','sql_mode','time_zone',` +
-	`'system_time_zone','default_password_lifetime'`
+	`'system_time_zone','default_password_lifetime','autocommit','character_set_client','default_storage_engine'`
 
 // ParseStatus reads one probe's rows of SHOW GLOBAL STATUS and SHOW GLOBAL
 // VARIABLES. The keys are lower case. Whatever is absent keeps its zero value;
@@ -197,6 +200,9 @@ func (p *parser) server() ServerFacts {
 		GTIDMode:            on(v["wsrep_gtid_mode"]),
 		GTIDDomain:          p.number(v, "wsrep_gtid_domain_id"),
 		PasswordLifetime:    int(p.number(v, "default_password_lifetime")),
+		Autocommit:          !off(v["autocommit"]),
+		ClientCharset:       v["character_set_client"],
+		DefaultEngine:       v["default_storage_engine"],
 	}
 }
 

@@ -24,6 +24,7 @@ func realStatus() map[string]string {
 
 func realVariables() map[string]string {
 	return map[string]string{
+		"autocommit": "ON", "character_set_client": "latin1", "default_storage_engine": "InnoDB",
 		"character_set_server": "latin1", "collation_server": "latin1_swedish_ci", "default_password_lifetime": "0",
 		"init_connect": "", "lower_case_table_names": "0", "max_allowed_packet": "16777216", "max_connections": "151",
 		"read_only": "OFF", "skip_name_resolve": "ON", "sql_mode": "STRICT_TRANS_TABLES", "system_time_zone": "UTC",
@@ -61,6 +62,9 @@ func TestParseStatus(t *testing.T) {
 	if !f.SkipNameResolve || f.MaxAllowedPacket != 16777216 || f.WaitTimeout != 8*time.Hour || f.CollationName != "latin1_swedish_ci" || f.TimeZone != "SYSTEM" {
 		t.Errorf("facts %+v", f)
 	}
+	if !f.Autocommit || f.ClientCharset != "latin1" || f.DefaultEngine != "InnoDB" {
+		t.Errorf("facts %+v", f)
+	}
 }
 
 func TestParseStatusVariants(t *testing.T) {
@@ -75,6 +79,7 @@ func TestParseStatusVariants(t *testing.T) {
 			},
 			nil, func(s Status) bool { return !s.Primary && s.ConfID == -1 && s.LocalIndex == -1 && s.StateUUID == "" },
 		},
+		"autocommit off":           {nil, map[string]string{"autocommit": "OFF"}, func(s Status) bool { return !s.Server.Autocommit }},
 		"desync":                   {nil, map[string]string{"wsrep_desync": "ON"}, func(s Status) bool { return s.Desync }},
 		"reject queries":           {nil, map[string]string{"wsrep_reject_queries": "ALL_KILL"}, func(s Status) bool { return s.RejectsAll }},
 		"read_only":                {nil, map[string]string{"read_only": "ON"}, func(s Status) bool { return s.ReadOnly }},
