@@ -37,6 +37,7 @@ type exchange struct {
 	ties       ties       // What it leaves on its conn if it succeeds.
 	asksBack   bool       // It asks about the command before it: nothing may run in between.
 	unreported unreported // What it may set without the server reporting it.
+	defined    func()     // What is to be done when it has run, before the client knows; or nil.
 
 	upTo uint64 // The number of an acknowledged write that the node has applied when the answer comes.
 
@@ -202,6 +203,9 @@ func (s *session) noteStatus(b *backendConn, x *exchange, win []byte) int {
 	s.status = s.answer.Status
 	if inTrans := s.status&wire.StatusInTrans != 0; (x.writes || x.inTrx) && !inTrans || x.inTrx && x.commits || x.opaque {
 		s.srv.causal.ack(b.node.Backend)
+	}
+	if x.defined != nil {
+		x.defined()
 	}
 	if x.kind == wire.AnswerSingle && p[0] != 0 || len(p) < 7 {
 		// An EOF packet: it can only say that something changed.

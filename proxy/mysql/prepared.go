@@ -75,7 +75,7 @@ func (s *session) prepare(x *exchange) error {
 		s.issued = 1
 	}
 	st.id = s.issued // Also where preparing fails: a conn may remember the id.
-	t, _ := route(&st.class, s.situation())
+	t, _ := route(&st.class, s.situationOf(st, st.sql))
 	if t == toNode {
 		t = toReader
 	}
@@ -99,6 +99,7 @@ func (s *session) executeStatement(x *exchange, st *statement) error {
 	if lost := st.longOn != nil && st.longOn != s.writer && st.longOn != s.reader; lost || st.lostData {
 		return s.longDataLost(x, st)
 	}
+	x.stmt = st
 	t, reason, err := s.place(x, &st.class, st.sql)
 	if err != nil {
 		return err
@@ -109,7 +110,7 @@ func (s *session) executeStatement(x *exchange, st *statement) error {
 	if refused, err := s.refuseElsewhere(x, &st.class, t); refused || err != nil {
 		return err
 	}
-	x.kind, x.stmt = wire.AnswerQuery, st
+	x.kind = wire.AnswerQuery
 	if x.cmd.Body[0] == wire.ComStmtExecute && len(x.cmd.Body) > 5 && x.cmd.Body[5] != 0 && st.class.Kind != classify.Call {
 		x.kind = wire.AnswerCursor
 	}
@@ -209,7 +210,7 @@ func (s *session) longData(x *exchange, st *statement) error {
 		}
 		return nil
 	}
-	t, _ := route(&st.class, s.situation())
+	t, _ := route(&st.class, s.situationOf(st, st.sql))
 	if t == toNode {
 		t = toReader
 	}

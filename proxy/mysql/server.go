@@ -37,6 +37,12 @@ type Variables interface {
 	Find(name string) (cluster.Variable, bool)
 }
 
+// Engines knows the tables that Galera does not replicate (a *cluster.Engines).
+type Engines interface {
+	Snapshot() *cluster.EngineSet
+	Saw(schemas ...string)
+}
+
 // DialFunc opens a connection to a node.
 type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
@@ -46,6 +52,7 @@ type Options struct {
 	Cluster    Cluster
 	Accounts   Accounts
 	Variables  Variables
+	Engines    Engines // Nil where all tables are replicated.
 	Logger     hclog.Logger
 	Registerer prometheus.Registerer
 	Dial       DialFunc // Nil for an ordinary dialer.
@@ -57,6 +64,7 @@ type Server struct {
 	cluster  Cluster
 	accounts Accounts
 	vars     Variables
+	engines  Engines
 	log      hclog.Logger
 	dial     DialFunc
 	buffers  *wire.Buffers
@@ -79,6 +87,9 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		cluster: o.Cluster, accounts: o.Accounts, vars: o.Variables, log: o.Logger, dial: o.Dial, buffers: wire.NewBuffers(), sessions: map[uint32]*session{},
 		conns: connSets{sets: map[*balancer.Backend]*connSet{}}, schemas: schemaCache{until: map[schemaKey]time.Time{}},
+	}
+	if s.engines = o.Engines; s.engines == nil {
+		s.engines = noEngines{set: &cluster.EngineSet{}}
 	}
 	if s.dial == nil {
 		s.dial = (&net.Dialer{}).DialContext

@@ -226,7 +226,8 @@ func (s *session) place(x *exchange, class *classify.Class, sql []byte) (target,
 	x.classed(class)
 	x.unreported = unreportedIn(class, sql)
 	x.waits = waitsByItself(sql)
-	t, reason := route(class, s.situation())
+	x.defined = s.defines(class, sql)
+	t, reason := route(class, s.situationOf(x.stmt, sql))
 	return t, reason, nil
 }
 
