@@ -136,6 +136,9 @@ func (s *session) drop(b *backendConn) {
 	b.Discard(len(b.Window()))
 	b.Release()
 	b.set.remove(b)
+	if s.last == b {
+		s.lostTies |= tieLast
+	}
 	for _, slot := range []**backendConn{&s.writer, &s.reader, &s.trx, &s.last} {
 		if *slot == b {
 			*slot = nil

@@ -35,6 +35,7 @@ type exchange struct {
 	inTrx      bool       // A transaction was open where it runs.
 	waits      bool       // wsrep_sync_wait makes it wait by itself.
 	ties       ties       // What it leaves on its conn if it succeeds.
+	needs      ties       // What it may ask for of what was left on the conn before.
 	asksBack   bool       // It asks about the command before it: nothing may run in between.
 	unreported unreported // What it may set without the server reporting it.
 	defined    func()     // What is to be done when it has run, before the client knows; or nil.

@@ -62,13 +62,13 @@ func (s *session) unknownStatement(cmd *wire.Command) error {
 
 // prepare runs COM_STMT_PREPARE on the conn where the statement would run now.
 func (s *session) prepare(x *exchange) error {
+	s.prepared = 0
 	if !x.cmd.Whole() {
 		if _, err := s.client.StreamRest(x.cmd, func([]byte) error { return nil }); err != nil {
 			return endSession(closeClientGone, err)
 		}
 		return s.writeError(wire.NewError(codePacketTooLarge, "galley: a statement to be prepared may have %d bytes at most (mysql.max_statement_buffer)", s.srv.config().MaxAllowedBuffer))
 	}
-	s.prepared = 0
 	st := &statement{sql: append([]byte(nil), x.cmd.Body[1:]...), schema: s.state.schema}
 	st.class = classify.Statement(st.sql, s.mode())
 	if s.issued++; s.issued == lastPrepared {

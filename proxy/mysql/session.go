@@ -172,7 +172,7 @@ func (s *session) homeTarget(t target) target {
 }
 
 func (s *session) situation() situation {
-	return situation{inTransaction: s.trx != nil, status: s.status, pins: s.state.pins, tied: s.ties != 0 || s.lostTies != 0, stay: s.read().stay, readOnlyReaders: s.srv.config().ReadOnlyTransactionsOnReaders}
+	return situation{inTransaction: s.trx != nil, status: s.status, pins: s.state.pins, tied: s.ties != 0 || s.lostTies&^tieLast != 0, stay: s.read().stay, readOnlyReaders: s.srv.config().ReadOnlyTransactionsOnReaders}
 }
 
 // mode is how the next statement's text is to be read.
@@ -217,13 +217,13 @@ func (s *session) query(x *exchange) error {
 
 // place decides where a statement runs, and notes in x what matters for its run. Its error ends the session.
 func (s *session) place(x *exchange, class *classify.Class, sql []byte) (target, routeReason, error) {
-	if err := s.refuseLost(x, class); err != nil {
+	x.classed(class)
+	if err := s.refuseLost(x); err != nil {
 		return toWriter, routeWrite, err
 	}
 	if err := s.leaveReader(class); err != nil {
 		return toWriter, routeWrite, err
 	}
-	x.classed(class)
 	x.unreported = unreportedIn(class, sql)
 	x.waits = waitsByItself(sql)
 	x.defined = s.defines(class, sql)
@@ -248,7 +248,7 @@ func (x *exchange) classed(c *classify.Class) {
 	x.temporary = c.Flags.Has(classify.TemporarySettings)
 	x.writes, x.noData = mayWrite(c), !seesData(c)
 	x.asksBack = c.Kind == classify.Diagnostics || c.Flags.Has(classify.FoundRows|classify.RowCount|classify.Warnings)
-	x.opaque, x.ties = opaque(c), tiesOf(c)
+	x.opaque, x.ties, x.needs = opaque(c), tiesOf(c), tiesNeeded(c)
 	x.commits = endsTransaction(c) || c.Flags.Has(classify.Chain)
 }
 
@@ -263,6 +263,9 @@ func (s *session) execute(t target, x *exchange) error {
 		b, err := s.connFor(t, x, &w)
 		if err != nil {
 			return s.giveUp(x, err)
+		}
+		if err := s.refuseLost(x); err != nil {
+			return err
 		}
 		if !x.repeatable && b != s.trx && x.began.Sub(b.usedAt) > idleCheckAfter && b.Idle() != nil {
 			b.lost.Store(true)
@@ -326,7 +329,7 @@ func (s *session) execute(t target, x *exchange) error {
 // connFor is conn, but for an exchange that can only run on one conn.
 func (s *session) connFor(t target, x *exchange, w *wait) (*backendConn, error) {
 	if x.stmt != nil && x.stmt.longOn != nil {
-		if b := x.stmt.longOn; (b == s.writer || b == s.reader) && !b.lost.Load() {
+		if b := x.stmt.longOn; (b == s.writer || b == s.reader) && !b.lost.Load() && (s.trx == nil || s.trx == b) {
 			return b, nil
 		}
 		// Without the long data another value would be written.
@@ -373,9 +376,11 @@ func (s *session) ran(b *backendConn, x *exchange) {
 	}
 	s.last = b
 	if !x.failed {
-		if s.status&wire.StatusInTrans != 0 {
+		switch {
+		case s.trx != nil && s.trx != b: // A cursor's rows, from another conn than the transaction's.
+		case s.status&wire.StatusInTrans != 0:
 			s.trx = b
-		} else {
+		default:
 			s.trx = nil
 		}
 		s.state.pins |= x.pins
@@ -391,6 +396,7 @@ func (s *session) ran(b *backendConn, x *exchange) {
 
 // tie notes what x has left on b that cannot be had elsewhere.
 func (s *session) tie(b *backendConn, x *exchange) {
+	s.lostTies &^= tieLast
 	if x.ties != 0 || s.answer.InsertID {
 		if b == s.reader && x.ties != 0 {
 			s.state.pins |= pinUnknown // In a read-only transaction on a reader: the session stays there.

@@ -15,6 +15,7 @@ type ties byte
 const (
 	tieVariables ties = 1 << iota // User variables.
 	tieInsertID                   // What LAST_INSERT_ID() gives.
+	tieLast                       // What FOUND_ROWS() and ROW_COUNT() give, until another statement has run.
 )
 
 // opaque says whether a statement may do anything, whatever its text: begin or end transactions, use user variables.
@@ -36,8 +37,11 @@ func tiesOf(c *classify.Class) (t ties) {
 
 // tiesNeeded says on which ties a statement's result may depend.
 func tiesNeeded(c *classify.Class) (t ties) {
+	if c.Flags.Has(classify.FoundRows | classify.RowCount) {
+		t |= tieLast
+	}
 	if opaque(c) {
-		return tieVariables | tieInsertID
+		return t | tieVariables | tieInsertID
 	}
 	if c.Flags.Has(classify.UserVariable) && !(c.Kind == classify.Set && c.Flags.Has(classify.ConstantUserVariable)) {
 		t |= tieVariables
@@ -48,15 +52,15 @@ func tiesNeeded(c *classify.Class) (t ties) {
 	return t
 }
 
-// refuseLost ends the session where a statement needs what was lost.
-func (s *session) refuseLost(x *exchange, c *classify.Class) error {
-	if s.lostTies&tiesNeeded(c) == 0 {
+// refuseLost ends the session where x's command needs what was lost. That may turn out as late as when its conn is looked for.
+func (s *session) refuseLost(x *exchange) error {
+	if s.lostTies&x.needs == 0 {
 		return nil
 	}
 	if err := s.skipCommand(x.cmd); err != nil {
 		return err
 	}
-	_ = s.writeError(wire.NewError(codeLost, "Lost connection to server during query (galley: the node that had this session's user variables or last insert id went away; the statement was not run)"))
+	_ = s.writeError(wire.NewError(codeLost, "Lost connection to server during query (galley: the node that had this session's user variables, last insert id or found rows went away; the statement was not run)"))
 	return endSession(closeNodeLost, errLostState)
 }
 
