@@ -52,6 +52,17 @@ type TablesGrant struct{ Account string }
 // no rows.
 func (g *TablesGrant) Grant() string { return "GRANT SHOW VIEW ON *.* TO " + g.Account }
 
+// TablesGrantOf asks what the user may see; it is nil for one that may see
+// tables. ask runs a query with one column.
+func TablesGrantOf(ask func(query string, row func(cell string)) error) (*TablesGrant, error) {
+	sees, g := false, &TablesGrant{}
+	err := ask(grantsQuery, func(cell string) { sees = sees || seesTables(cell) })
+	if err != nil || sees {
+		return nil, err
+	}
+	return g, ask("SELECT CURRENT_USER()", func(cell string) { g.Account = sqlAccount(cell) })
+}
+
 // Engines knows the tables that Galera does not replicate. Run owns its
 // goroutine; the other methods may be called from any.
 type Engines struct {
@@ -210,21 +221,13 @@ func (e *Engines) load(ctx context.Context) error {
 
 // read puts the questions.
 func (e *Engines) read(ctx context.Context) (tables []LocalTable, views []localView, blind *TablesGrant, err error) {
-	blind = &TablesGrant{}
-	if err = e.desk.ask(ctx, grantsQuery, func(cells []sql.NullString) error {
-		if SeesTables(cells[0].String) {
-			blind = nil
-		}
-		return nil
-	}); err != nil {
-		return nil, nil, nil, err
-	}
-	if blind != nil {
-		blind.Account = accountName(e.desk.login.user, "%")
-		_ = e.desk.read(ctx, "SELECT CURRENT_USER()", func(cells []sql.NullString) error {
-			blind.Account = sqlAccount(cells[0].String)
+	if blind, err = TablesGrantOf(func(query string, row func(cell string)) error {
+		return e.desk.ask(ctx, query, func(cells []sql.NullString) error {
+			row(cells[0].String)
 			return nil
 		})
+	}); err != nil {
+		return nil, nil, nil, err
 	}
 	if err = e.desk.read(ctx, LocalTablesQuery, func(cells []sql.NullString) error {
 		tables = append(tables, LocalTable{cells[0].String, cells[1].String, cells[2].String})
@@ -245,9 +248,9 @@ func (e *Engines) read(ctx context.Context) (tables []LocalTable, views []localV
 	return tables, views, blind, err
 }
 
-// SeesTables says whether a line of SHOW GRANTS lets the user see which tables
+// seesTables says whether a line of SHOW GRANTS lets the user see which tables
 // there are: in all schemas, or in some of the users' own.
-func SeesTables(line string) bool {
+func seesTables(line string) bool {
 	rights, rest, _ := strings.Cut(strings.TrimPrefix(line, "GRANT "), " ON ")
 	on, _, _ := strings.Cut(rest, " TO ")
 	schema, all := strings.CutSuffix(on, ".*")

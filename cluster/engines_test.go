@@ -117,7 +117,7 @@ func TestSeesTables(t *testing.T) {
 		"GRANT `SELECT` TO `monitor`@`%`":                                 false,
 		"SET DEFAULT ROLE `r` FOR `monitor`@`%`":                          false,
 	} {
-		if SeesTables(line) != want {
+		if seesTables(line) != want {
 			t.Errorf("%s: %v", line, !want)
 		}
 	}

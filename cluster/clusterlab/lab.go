@@ -290,6 +290,7 @@ func accountStatements(root, monitor, app Account) []string {
 		"GRANT SELECT ON mysql.global_priv TO 'monitor'@'%'",
 		"GRANT SELECT ON mysql.db TO 'monitor'@'%'",
 		"GRANT SELECT ON mysql.roles_mapping TO 'monitor'@'%'",
+		"GRANT SHOW VIEW ON *.* TO 'monitor'@'%'",
 		"CREATE DATABASE " + Schema + " CHARACTER SET utf8mb4",
 		create(app, "%"),
 		"GRANT ALL PRIVILEGES ON " + Schema + ".* TO 'app'@'%'",

@@ -256,16 +256,16 @@ func (r *report) tables(s *sighting) {
 	switch {
 	case !ok || a.Err != nil:
 		return
-	case a.Schemas == 0:
-		r.warn("The monitor user sees no schema of the users', so galley cannot tell whether all tables are of InnoDB.",
-			"It need not, but if you want to be told: GRANT SHOW VIEW ON *.* TO the monitor user lets it see tables, not rows.")
 	case len(a.Tables) > 0:
 		shown := a.Tables[:min(len(a.Tables), shownTables)]
 		text := strings.Join(shown, ", ")
 		if more := len(a.Tables) - len(shown); more > 0 {
 			text += fmt.Sprintf(" and %d more", more)
 		}
-		r.warn("Tables that are not of InnoDB are not replicated, and reads of them may find nothing on a reader: "+text+".", "ALTER TABLE … ENGINE=InnoDB.")
+		r.warn("Tables that are not of InnoDB are not replicated: their rows are on the node that wrote them only. All reads of their schemas go to the writer: "+text+".", replicate)
+	}
+	if a.Blind != nil {
+		r.warn(blind, letSee(a.Blind))
 	}
 }
 

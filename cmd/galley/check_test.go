@@ -48,8 +48,8 @@ func sound() *sighting {
 			User: "app", Host: "%", Methods: []cluster.AuthMethod{{Plugin: "mysql_native_password", AuthString: "*" + strings.Repeat("A", 40)}},
 		}},
 		Answers: map[string]answers{
-			"10.0.0.1:3306": {Schemas: 2, Variables: map[string]string{"sql_mode": "A", "wsrep_sync_wait": "0"}},
-			"10.0.0.2:3306": {Schemas: 2, Variables: map[string]string{"sql_mode": "A", "wsrep_sync_wait": "0"}},
+			"10.0.0.1:3306": {Variables: map[string]string{"sql_mode": "A", "wsrep_sync_wait": "0"}},
+			"10.0.0.2:3306": {Variables: map[string]string{"sql_mode": "A", "wsrep_sync_wait": "0"}},
 		},
 	}
 }
@@ -114,6 +114,13 @@ func TestJudge(t *testing.T) {
 				}
 				s.Answers["10.0.0.1:3306"] = a
 			}, warnings: []string{"shop.old (MyISAM) and 3 more"},
+		},
+		{
+			name: "the tables cannot be seen", change: func(s *sighting) {
+				a := s.Answers["10.0.0.1:3306"]
+				a.Blind = &cluster.TablesGrant{Account: "'monitor'@'%'"}
+				s.Answers["10.0.0.1:3306"] = a
+			}, warnings: []string{"may not see which tables there are"},
 		},
 		{
 			name: "an unfinished look", change: func(s *sighting) { s.Complete = false }, warnings: []string{"time was up"},

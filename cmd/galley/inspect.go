@@ -20,8 +20,8 @@ const shownTables = 20
 type answers struct {
 	Err       error
 	Variables map[string]string
-	Schemas   int      // Of the users' own, as far as the monitor user may see them.
-	Tables    []string // Not of InnoDB: schema.table (ENGINE).
+	Blind     *cluster.TablesGrant // Where the monitor user may not see tables.
+	Tables    []string             // Not of InnoDB: schema.table (ENGINE).
 }
 
 // inspectAll asks every node that answers the monitor, all at the same time.
@@ -63,13 +63,13 @@ func inspect(ctx context.Context, addr string, as config.Monitor) (a answers) {
 	err = rowsOf(ctx, db, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('"+strings.Join(inspected(), "','")+"')", func(cells []string) {
 		a.Variables[strings.ToLower(cells[0])] = cells[1]
 	})
-	const own = " NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')"
 	if err == nil {
-		err = rowsOf(ctx, db, "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME"+own, func([]string) { a.Schemas++ })
+		a.Blind, err = cluster.TablesGrantOf(func(query string, row func(cell string)) error {
+			return rowsOf(ctx, db, query, func(cells []string) { row(cells[0]) })
+		})
 	}
 	if err == nil {
-		err = rowsOf(ctx, db, "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE' AND ENGINE <> 'InnoDB' AND TABLE_SCHEMA"+
-			own+" ORDER BY 1, 2 LIMIT 1000", func(cells []string) {
+		err = rowsOf(ctx, db, cluster.LocalTablesQuery+" LIMIT 1000", func(cells []string) {
 			a.Tables = append(a.Tables, cells[0]+"."+cells[1]+" ("+cells[2]+")")
 		})
 	}

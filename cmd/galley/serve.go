@@ -58,6 +58,7 @@ type galley struct {
 	monitor  *cluster.Monitor
 	accounts *cluster.Accounts
 	vars     *cluster.Variables
+	engines  *cluster.Engines
 	mysql    *mysql.Server
 	admin    *admin.Server // Nil without an admin door.
 	listener net.Listener
@@ -85,8 +86,11 @@ func newGalley(c *config.Config, path string, log hclog.Logger, reload func() (*
 	if g.vars, err = cluster.NewVariables(g.monitor, log.Named("cluster")); err != nil {
 		return nil, err
 	}
+	if g.engines, err = cluster.NewEngines(g.monitor, log.Named("cluster")); err != nil {
+		return nil, err
+	}
 	if g.mysql, err = mysql.New(mysql.Options{
-		Config: c.MySQL, Cluster: g.monitor, Accounts: g.accounts, Variables: g.vars, Logger: log.Named("mysql"), Registerer: registry,
+		Config: c.MySQL, Cluster: g.monitor, Accounts: g.accounts, Variables: g.vars, Engines: g.engines, Logger: log.Named("mysql"), Registerer: registry,
 	}); err != nil {
 		return nil, err
 	}
@@ -147,6 +151,7 @@ func (g *galley) run(ctx context.Context) error {
 	start("cluster", g.monitor.Run)
 	start("accounts", g.accounts.Run)
 	start("variables", g.vars.Run)
+	start("engines", g.engines.Run)
 	if g.admin != nil {
 		start("admin", g.admin.Run)
 	}

@@ -152,6 +152,7 @@ func (g *galley) problems(view *cluster.View) []admin.Problem {
 		}
 		all = append(all, p)
 	}
+	all = append(all, engineProblems(g.engines.Snapshot(), g.engines.State())...)
 	for i := range view.Nodes {
 		n := &view.Nodes[i]
 		if n.Err != "" && n.Reason == cluster.AuthFailed {
