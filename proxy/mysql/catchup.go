@@ -31,7 +31,7 @@ func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 		b.schema = s.state.schema
 		n++
 	}
-	if x.waited = x.upTo > 0; x.waited && !x.waits {
+	if x.waited = x.upTo > 0; x.waited && !waitsByItself(x.sql) {
 		// What does not wait by itself comes behind what does: preparing, for one, and the table may be new.
 		b.out = wire.AppendCommand(b.out, wire.ComQuery, "SELECT 1")
 		n++

@@ -16,7 +16,7 @@ type exchange struct {
 	packet   []byte          // What is sent: the command's packet, or one rewritten from it.
 	kind     wire.AnswerKind // The shape of the answer.
 	silent   bool            // The command has no answer.
-	began    time.Time       // When the command had come.
+	began    time.Time       // When the command had come; zero where it is not timed.
 	prepared *statement      // COM_STMT_PREPARE: what the answer's head is noted in.
 	stmt     *statement      // The prepared statement that the command is about.
 	conn     *backendConn    // The one conn on which it can run, for toConn.
@@ -33,7 +33,7 @@ type exchange struct {
 	opaque     bool       // It may do anything.
 	commits    bool       // It ends an open transaction, also where another one is open behind it.
 	inTrx      bool       // A transaction was open where it runs.
-	waits      bool       // wsrep_sync_wait makes it wait by itself.
+	sql        []byte     // Its text, where it has one.
 	ties       ties       // What it leaves on its conn if it succeeds.
 	needs      ties       // What it may ask for of what was left on the conn before.
 	asksBack   bool       // It asks about the command before it: nothing may run in between.

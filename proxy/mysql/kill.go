@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"strconv"
-	"time"
 
 	"galley/proxy/mysql/classify"
 	"galley/proxy/mysql/wire"
@@ -37,7 +36,7 @@ func (s *session) processKill(cmd *wire.Command) error {
 	if id >= firstConnectionID {
 		return s.killSession(id, false, false)
 	}
-	x := exchange{cmd: cmd, packet: cmd.Packet, kind: wire.AnswerSingle, noData: true, began: time.Now()}
+	x := exchange{cmd: cmd, packet: cmd.Packet, kind: wire.AnswerSingle, noData: true}
 	return s.execute(s.homeTarget(toWriter), &x)
 }
 

@@ -124,7 +124,7 @@ func (s *session) executeStatement(x *exchange, st *statement) error {
 		s.last.cursors++
 	}
 	st.longOn = nil
-	s.srv.metrics.statement(reason, s.took(x), t == toReader)
+	s.count(x, reason, t)
 	return err
 }
 

@@ -39,7 +39,7 @@ type session struct {
 	issued   uint32     // The id given out last.
 	prepared uint32     // The id of the one prepared last.
 
-	ended time.Time // When the last answer ended.
+	reads uint32 // Counts statements, for the sample of those that are timed.
 
 	ties     ties // What is on the conn to the writer.
 	lostTies ties // What was, and is lost.
@@ -109,7 +109,7 @@ func (s *session) stopReason() closeReason {
 
 // command runs one command. Its error ends the session.
 func (s *session) command(cmd *wire.Command) error {
-	x := exchange{cmd: cmd, packet: cmd.Packet, began: time.Now()}
+	x := exchange{cmd: cmd, packet: cmd.Packet}
 	switch cmd.Body[0] {
 	case wire.ComQuery:
 		return s.query(&x)
@@ -208,7 +208,7 @@ func (s *session) query(x *exchange) error {
 		return err
 	}
 	err = s.execute(t, x)
-	s.srv.metrics.statement(reason, s.took(x), t == toReader)
+	s.count(x, reason, t)
 	if err == nil && !x.failed && class.Flags.Has(classify.Release) {
 		return endSession(closeQuit, nil) // COMMIT RELEASE: the server closes the connection, and so does galley.
 	}
@@ -218,6 +218,7 @@ func (s *session) query(x *exchange) error {
 // place decides where a statement runs, and notes in x what matters for its run. Its error ends the session.
 func (s *session) place(x *exchange, class *classify.Class, sql []byte) (target, routeReason, error) {
 	x.classed(class)
+	s.clock(x)
 	if err := s.refuseLost(x); err != nil {
 		return toWriter, routeWrite, err
 	}
@@ -225,18 +226,33 @@ func (s *session) place(x *exchange, class *classify.Class, sql []byte) (target,
 		return toWriter, routeWrite, err
 	}
 	x.unreported = unreportedIn(class, sql)
-	x.waits = waitsByItself(sql)
+	x.sql = sql
 	x.defined = s.defines(class, sql)
 	t, reason := route(class, s.situationOf(x.stmt, sql))
 	return t, reason, nil
 }
 
-// took is how long x's command took.
-func (s *session) took(x *exchange) time.Duration {
-	if s.ended.Before(x.began) { // It was not run.
-		s.ended = time.Now()
+// readSample is of how many reads one is timed. Two looks at the clock are 2 % of a point select.
+const readSample = 8
+
+// clock looks at the clock for x, if x is timed: one read in readSample, and all that must not run twice, for which the time of a conn's last use matters.
+func (s *session) clock(x *exchange) {
+	if s.reads++; !x.repeatable || s.reads%readSample == 0 {
+		x.began = time.Now()
 	}
-	return s.ended.Sub(x.began)
+}
+
+// count counts x's statement. What was timed stands for as many as were not.
+func (s *session) count(x *exchange, reason routeReason, t target) {
+	s.srv.metrics.statement(reason, t == toReader)
+	if x.began.IsZero() {
+		return
+	}
+	weight := uint64(1)
+	if x.repeatable {
+		weight = readSample
+	}
+	s.srv.metrics.took(time.Since(x.began), weight)
 }
 
 // classed takes from a statement's class what matters for its run.
@@ -267,7 +283,7 @@ func (s *session) execute(t target, x *exchange) error {
 		if err := s.refuseLost(x); err != nil {
 			return err
 		}
-		if !x.repeatable && b != s.trx && x.began.Sub(b.usedAt) > idleCheckAfter && b.Idle() != nil {
+		if !x.repeatable && b != s.trx && x.idleSince(b.usedAt) > idleCheckAfter && b.Idle() != nil {
 			b.lost.Store(true)
 			if err := s.lostIdle(b); err != nil {
 				return err
@@ -350,6 +366,14 @@ func (s *session) connFor(t target, x *exchange, w *wait) (*backendConn, error) 
 // statement that must not run twice is sent to it.
 const idleCheckAfter = time.Millisecond
 
+// idleSince is how long ago a conn was used when x came. Commands that are not timed look at the socket always.
+func (x *exchange) idleSince(used time.Time) time.Duration {
+	if x.began.IsZero() {
+		return time.Hour
+	}
+	return x.began.Sub(used)
+}
+
 // lostIdle drops a conn that the node has closed while it was idle. If the session had state on it, the session is over.
 func (s *session) lostIdle(b *backendConn) error {
 	if s.trx == b || s.state.pins != 0 && b == s.pinnedOn {
@@ -363,8 +387,9 @@ func (s *session) lostIdle(b *backendConn) error {
 
 // ran notes the end of a command that has its answer.
 func (s *session) ran(b *backendConn, x *exchange) {
-	s.ended = time.Now()
-	b.usedAt = s.ended
+	if !x.began.IsZero() {
+		b.usedAt = time.Now()
+	}
 	if x.longData {
 		x.stmt.longOn = b
 	}
