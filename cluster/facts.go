@@ -27,6 +27,9 @@ func commonFacts(v *View, before ServerFacts) ServerFacts {
 			common, first = f, false
 			continue
 		}
+		if common.InitConnect == "" {
+			common.InitConnect = f.InitConnect // There is a node at least where new sessions are not as the variables say.
+		}
 		common.Capabilities &= f.Capabilities
 		common.ExtendedCaps &= f.ExtendedCaps
 		common.MaxAllowedPacket = min(common.MaxAllowedPacket, f.MaxAllowedPacket)

@@ -25,7 +25,8 @@ const handshakePacketLimit = 16 << 10
 const trackEverything = "SET SESSION session_track_system_variables='*', session_track_schema=ON, session_track_state_change=ON, session_track_transaction_info='CHARACTERISTICS'"
 
 // onlyReads makes a conn to a reader refuse what would write: a view that calls a stored function with side effects is a read by its text. The writer runs it then.
-const onlyReads = ", tx_read_only=ON"
+// Under a global autocommit=0 of that node a read would open a transaction there: only a session with autocommit reads on readers, or one that begins a transaction itself.
+const onlyReads = ", tx_read_only=ON, autocommit=1"
 
 // backendConn is a connection of one session to one node, logged in as the session's user. The session's goroutine owns it; others may close it.
 type backendConn struct {

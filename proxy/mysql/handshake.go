@@ -34,7 +34,7 @@ func (s *session) handshake() error {
 	s.scr = newScramble()
 	g := wire.Greeting{
 		Version: s.srv.version(&view.Server), ThreadID: s.id, Scramble: s.scr, Capability: offered,
-		Charset: view.Server.Collation, Status: wire.StatusAutocommit, Plugin: pluginNative,
+		Charset: view.Server.Collation, Status: initialStatus(view.Server.SQLMode, view.Server.Autocommit), Plugin: pluginNative,
 	}
 	if !mariaDB(&view.Server) {
 		g.Capability |= wire.ClientMySQL
@@ -64,7 +64,7 @@ func (s *session) handshake() error {
 		return err
 	}
 	s.begin(next, l.Schema, view)
-	if err := s.checkSchema(); err != nil {
+	if err := s.settle(); err != nil {
 		return err
 	}
 	if err := s.client.SetDeadline(time.Time{}); err != nil {
@@ -78,13 +78,16 @@ func (s *session) begin(l login, schema string, view *cluster.View) {
 	s.login = l
 	s.state = newState(schema)
 	s.loginVersion = s.state.version
-	s.status = initialStatus(view.Server.SQLMode)
+	s.status = initialStatus(view.Server.SQLMode, view.Server.Autocommit)
 	s.loginMode = classify.ModeOf(view.Server.SQLMode, "utf8mb4")
 	switch {
 	case unsafeCollation(l.charset):
 		s.loginMode |= classify.UnsafeCharset
 	case l.charset == 10 || l.charset == 82: // swe7
 		s.loginMode |= classify.NotASCII
+	}
+	if charset := view.Server.ClientCharset; charset != "" {
+		s.loginMode |= classify.ModeOf("", charset) // With skip-character-set-client-handshake it is the session's, whatever the client asks for.
 	}
 	s.reading = s.state.read(s.loginMode)
 	s.ties, s.lostTies, s.pinnedOn = 0, 0, nil
@@ -93,9 +96,12 @@ func (s *session) begin(l login, schema string, view *cluster.View) {
 	s.shown.schema.Store(&schema)
 }
 
-// initialStatus gives the status flags of a new session under the global sql_mode.
-func initialStatus(sqlMode string) uint16 {
-	status := wire.StatusAutocommit
+// initialStatus gives the status flags of a new session under the global sql_mode and autocommit.
+func initialStatus(sqlMode string, autocommit bool) uint16 {
+	status := uint16(0)
+	if autocommit {
+		status |= wire.StatusAutocommit
+	}
 	for mode := range strings.SplitSeq(sqlMode, ",") {
 		switch mode {
 		case "ANSI_QUOTES":
@@ -325,27 +331,5 @@ func (s *session) askPlugin(p *proof, plugin string, n int) error {
 		return s.badHandshake(err)
 	}
 	*p = proof{plugin: plugin, answer: append([]byte(nil), answer...), scramble: data}
-	return nil
-}
-
-// checkSchema makes sure that the schema of the login exists and may be used, as a server would. What was found good a moment ago is not asked again.
-func (s *session) checkSchema() error {
-	if s.state.schema == "" || s.srv.schemas.good(s.login.user, s.state.schema) {
-		return nil
-	}
-	var w wait
-	if _, err := s.conn(toWriter, &w); err != nil {
-		var refused *wire.ServerError
-		if !errors.As(err, &refused) {
-			return err
-		}
-		reason := closeAccessDenied
-		if refused.Code == codeUnknownCommand {
-			refused, reason = wire.NewError(codeTooManyConnections, "%s", refused.Message), closeNoNode
-		}
-		_ = s.writeError(refused)
-		return endSession(reason, refused)
-	}
-	s.srv.schemas.add(s.login.user, s.state.schema)
 	return nil
 }

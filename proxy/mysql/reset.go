@@ -9,8 +9,13 @@ import (
 // reset runs COM_RESET_CONNECTION: the session is as after its login, but for the schema, which stays (MariaDB: sql/sql_parse.cc, THD::change_user).
 func (s *session) reset() error {
 	schema := s.state.schema
+	again := s.srv.cluster.View().Server.InitConnect != "" // Conns that are opened later run it, so all must.
 	for _, b := range []*backendConn{s.writer, s.reader} {
 		if b == nil {
+			continue
+		}
+		if again {
+			s.drop(b)
 			continue
 		}
 		err := b.command(wire.ComResetConnection, "")
@@ -31,6 +36,11 @@ func (s *session) reset() error {
 	for _, b := range []*backendConn{s.writer, s.reader} {
 		if b != nil {
 			b.synced = s.loginVersion
+		}
+	}
+	if again {
+		if err := s.settle(); err != nil {
+			return err
 		}
 	}
 	return s.writeOK()
@@ -59,7 +69,7 @@ func (s *session) changeUser(cmd *wire.Command) error {
 	s.drop(s.writer)
 	s.drop(s.reader)
 	s.begin(next, u.Schema, s.srv.cluster.View())
-	if err := s.checkSchema(); err != nil {
+	if err := s.settle(); err != nil {
 		return err
 	}
 	return s.writeOK()

@@ -40,7 +40,7 @@ func NewCluster(nodes ...*Node) *Cluster {
 func Facts() cluster.ServerFacts {
 	return cluster.ServerFacts{
 		Greeting: Version, Version: "10.11.19-MariaDB", Capabilities: Capabilities, ExtendedCaps: ExtendedCaps, Collation: 45, SkipNameResolve: true,
-		SQLMode: "STRICT_TRANS_TABLES",
+		SQLMode: "STRICT_TRANS_TABLES", Autocommit: true,
 	}
 }
 

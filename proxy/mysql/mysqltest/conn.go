@@ -124,11 +124,27 @@ func (c *Conn) login() error {
 		return c.refuse(wire.NewError(1049, "Unknown database '%s'", l.Schema))
 	}
 	c.Schema = l.Schema
+	c.begins()
 	n.mu.Lock()
 	n.logins++
 	n.mu.Unlock()
 	c.OK(wire.OK{})
 	return c.flush()
+}
+
+// begins sets what new sessions begin with.
+func (c *Conn) begins() {
+	c.Node.mu.Lock()
+	set := c.Node.begin
+	c.Node.mu.Unlock()
+	if set == "" {
+		return
+	}
+	for _, one := range splitAssignments(set) {
+		name, value, _ := strings.Cut(one, "=")
+		c.assign(name, value)
+	}
+	c.trackers = nil
 }
 
 func (c *Conn) refuse(e *wire.ServerError) error {
@@ -229,6 +245,7 @@ func (c *Conn) dispatch(cmd *Command) error {
 		c.Rows([]string{"Id", "Info"}, []string{c.Node.Name, "x"})
 	case wire.ComResetConnection:
 		c.vars, c.stmts, c.trackers, c.Status = nil, map[uint32]*stmt{}, nil, wire.StatusAutocommit
+		c.begins()
 		c.OK(wire.OK{})
 	default:
 		c.Err(1047, "Unknown command")

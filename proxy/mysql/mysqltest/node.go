@@ -44,6 +44,7 @@ type Node struct {
 	users    map[string]User
 	schemas  map[string]bool // Those that do not exist.
 	refused  *wire.ServerError
+	begin    string
 	down     bool
 	closed   chan struct{}
 	stopOnce sync.Once
@@ -207,6 +208,13 @@ func (n *Node) DropSchema(name string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.schemas[name] = true
+}
+
+// Begin has new connections begin with what SET would set, by global variables or init_connect: the client is told nothing of it.
+func (n *Node) Begin(set string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.begin = set
 }
 
 // RefuseLogins has logins answered with an error; nil ends it.
