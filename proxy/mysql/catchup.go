@@ -9,11 +9,17 @@ func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 	if x.asksBack && b == s.last {
 		return 0, nil
 	}
-	if x.upTo = s.waitFor(b, x); x.upTo > 0 {
+	front := false
+	if !x.waited { // Else it did before it was prepared.
+		x.upTo = s.waitFor(b, x)
+		x.waited = x.upTo > 0
+		front = x.waited && !waitsByItself(x.sql)
+	}
+	if x.waited {
 		b.run.CompareAndSwap(runMovable, runWaits)
 	}
 	schema := b.schema != s.state.schema && s.state.schema != ""
-	if b.synced == s.state.version && !schema && !b.retrack && (x.upTo > 0) == b.raised {
+	if b.synced == s.state.version && !schema && !b.retrack && !front && x.waited == b.raised {
 		return 0, nil
 	}
 	b.out = b.out[:0]
@@ -22,7 +28,7 @@ func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 		b.retrack = false
 		n++
 	}
-	if s.appendSettings(b, x.upTo > 0) {
+	if s.appendSettings(b, x.waited) {
 		b.out = wire.AppendCommand(b.out, wire.ComQuery, s.scratch)
 		n++
 	}
@@ -31,7 +37,7 @@ func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 		b.schema = s.state.schema
 		n++
 	}
-	if x.waited = x.upTo > 0; x.waited && !waitsByItself(x.sql) {
+	if front {
 		// What does not wait by itself comes behind what does: preparing, for one, and the table may be new.
 		b.out = wire.AppendCommand(b.out, wire.ComQuery, "SELECT 1")
 		n++

@@ -353,8 +353,8 @@ func (s *session) noteError(b *backendConn, x *exchange, p []byte) error {
 		return &forgottenError{wire.ParseErr(p)}
 	}
 	s.srv.metrics.errors.Add(1)
-	if x.writes {
-		s.srv.causal.ack(b.node.Backend) // A procedure may have committed before it failed.
+	if x.writes || x.inTrx && x.commits {
+		s.srv.causal.ack(b.node.Backend) // A procedure may have committed before it failed, and so has what ends a transaction first.
 	}
 	if !maybeTrouble(p) {
 		return nil

@@ -294,7 +294,7 @@ func (s *session) execute(t target, x *exchange) error {
 			return s.giveUp(x, lostError(b.node.Addr))
 		}
 		held := s.trx != nil || s.state.pins != 0 || t == toConn || x.stmt != nil && x.stmt.longOn != nil
-		x.sent, x.preambleFailed = false, false
+		x.sent, x.preambleFailed, x.waited, x.upTo = false, false, false, 0
 		b.node.Backend.Begin()
 		b.set.commands.Add(1)
 		s.shown.running.Store(b)
