@@ -360,7 +360,7 @@ func (s *session) noteError(b *backendConn, x *exchange, p []byte) error {
 		return nil
 	}
 	refused := wire.ParseErr(p)
-	if refused.Code == codeReadOnlyTrx && b == s.reader && s.trx == nil && !x.forwarded && x.cmd.Whole() {
+	if refused.Code == codeReadOnlyTrx && b == s.reader && s.trx == nil && s.state.pins == 0 && !x.forwarded && x.cmd.Whole() {
 		x.wouldWrite = true
 		return &refusedError{refused}
 	}
