@@ -351,3 +351,25 @@ func TestChangeUserAfterASwitch(t *testing.T) {
 	c.failed("a wrong password", err, 1045)
 	c.ended()
 }
+
+// TestTransactionStateAtTheEndOfRows: in a transaction the server marks the end of the rows of every read of a table or variable. That is no state of the session.
+func TestTransactionStateAtTheEndOfRows(t *testing.T) {
+	for _, sql := range []string{"SELECT @@port, 1", "SELECT a FROM t FOR UPDATE", "SELECT LAST_INSERT_ID()", "SELECT a FROM t"} {
+		d := newDoor(t, 2)
+		for _, n := range d.n {
+			n.On(sql, func(c *mysqltest.Conn, _ *mysqltest.Command) error {
+				c.Track(wire.TrackTransaction, "T____S__")
+				c.Rows([]string{"a"}, []string{"x"})
+				return nil
+			})
+		}
+		c := d.client()
+		for _, step := range []struct{ sql, on string }{
+			{"START TRANSACTION READ ONLY", "n2"}, {sql, "n2"}, {"BEGIN", "n1"}, {sql, "n1"}, {"UPDATE t SET a = 1", "n1"}, {"COMMIT", "n1"}, {"SELECT 1", "n2"},
+		} {
+			if got := c.on(step.sql); got != step.on {
+				t.Errorf("%s: %s on %s, want %s", sql, step.sql, got, step.on)
+			}
+		}
+	}
+}

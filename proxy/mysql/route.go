@@ -129,7 +129,10 @@ func explainsStateChange(c *classify.Class) (explained bool, p pins) {
 	case namedKinds.has(c.Kind):
 		// A role is state that the server does not name, and a function of the cluster's own may change anything.
 		return !c.Flags.Has(classify.MultiStatement | classify.SetRole | classify.UnknownFunction), p
-	case c.Kind == classify.ReadWriter || c.Kind == classify.DML:
+	case c.Kind == classify.ReadWriter:
+		// All that it calls is known. In a transaction the end of its rows says that something changed even where that is the transaction's own state.
+		return !c.Flags.Has(classify.UnknownFunction | classify.MultiStatement), p
+	case c.Kind == classify.DML:
 		// A user variable is state of the writer's backend conn, where all statements that name one run.
 		return c.Flags.Has(classify.UserVariable|classify.AssignsUserVariable|classify.IntoVar) && !c.Flags.Has(classify.UnknownFunction|classify.MultiStatement), p
 	default:
