@@ -34,6 +34,7 @@ func TestSessionStateInAReadOnlyTransaction(t *testing.T) {
 func TestStateMadeOnAReader(t *testing.T) {
 	for _, made := range []string{"SELECT GET_LOCK('x', 1)", "SET @b=1", "SELECT 1 INTO @b", "SELECT @b:=1"} {
 		start := func(t *testing.T) (*door, *testClient) {
+			t.Helper()
 			d := newSocketDoor(t, 3)
 			d.cluster.Set(d.n[0], d.n[1])
 			c := d.client()
@@ -68,6 +69,9 @@ func TestStateMadeOnAReader(t *testing.T) {
 			d.n[1].On(sql, mysqltest.Fail(codeReadOnlyTrx, "Cannot execute statement in a READ ONLY transaction"))
 			c.fails(sql, codeReadOnlyTrx)
 			d.expectRan(sql, 0, 1, 0)
+			if got := c.query("SELECT @b"); got != "n2" { // The session goes on.
+				t.Errorf("then on %s", got)
+			}
 		})
 	}
 }
@@ -76,7 +80,11 @@ func TestStateMadeOnAReader(t *testing.T) {
 func TestLeavingAReadOnlyTransaction(t *testing.T) {
 	const update = "UPDATE t SET a = 1"
 	for _, c := range []struct{ next, on string }{
-		{"BEGIN", "n1"}, {"START TRANSACTION", "n1"}, {"START TRANSACTION READ ONLY", "n2"}, {"CREATE TABLE x (a INT)", "n1"}, {"LOCK TABLES t WRITE", "n1"},
+		{"BEGIN", "n1"},
+		{"START TRANSACTION", "n1"},
+		{"START TRANSACTION READ ONLY", "n2"},
+		{"CREATE TABLE x (a INT)", "n1"},
+		{"LOCK TABLES t WRITE", "n1"},
 		{"BEGIN; " + update, "n1"},
 	} {
 		t.Run(c.next, func(t *testing.T) {
@@ -277,6 +285,7 @@ func superRow() mysqltest.AccountRow {
 func TestKillOfAnotherSession(t *testing.T) {
 	set := mysqltest.ImportAccounts(t, []cluster.ConfiguredAccount{}, mysqltest.NativeRow("app", "secret"), mysqltest.NativeRow("other", "word"), superRow())
 	start := func(t *testing.T) (d *door, own, other, super *testClient) {
+		t.Helper()
 		d = newSocketDoor(t, 2)
 		d.accounts.Set(set)
 		return d, d.client(), d.client(mysqltest.Login{User: "other", Password: "word"}), d.client(mysqltest.Login{User: "root", Password: "top"})
@@ -371,5 +380,19 @@ func TestTransactionStateAtTheEndOfRows(t *testing.T) {
 				t.Errorf("%s: %s on %s, want %s", sql, step.sql, got, step.on)
 			}
 		}
+	}
+}
+
+// TestFoundRowsOfALostConn: the number is gone with the conn, and no other is given.
+func TestFoundRowsOfALostConn(t *testing.T) {
+	for _, sql := range []string{"SELECT FOUND_ROWS()", "SELECT ROW_COUNT()", "INSERT INTO t VALUES (FOUND_ROWS())"} {
+		d := newSocketDoor(t, 2)
+		c := d.client()
+		c.query("SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 1")
+		lose(t, d.n[1])
+		if _, err := c.Query(sql); err == nil {
+			t.Errorf("%s has an answer: ran %v", sql, d.ran(sql))
+		}
+		d.expectRan(sql, 0, 0)
 	}
 }
