@@ -341,7 +341,7 @@ func (s *session) notePrepared(b *backendConn, x *exchange, p []byte) {
 	}
 	id := uint32(p[1]) | uint32(p[2])<<8 | uint32(p[3])<<16 | uint32(p[4])<<24
 	x.prepared.params = int(p[7]) | int(p[8])<<8
-	b.addStatement(x.prepared.id, id)
+	x.prepared.known, x.prepared.knownOn = b.addStatement(x.prepared.id, id), b
 	own := x.prepared.id
 	p[1], p[2], p[3], p[4] = byte(own), byte(own>>8), byte(own>>16), byte(own>>24)
 }

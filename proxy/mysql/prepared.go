@@ -83,7 +83,7 @@ func (s *session) prepare(x *exchange) error {
 	if err := s.execute(t, x); err != nil || x.failed || st.id == 0 {
 		return err
 	}
-	if s.last == nil || s.last.stmts[st.id] == nil {
+	if st.knownOn == nil {
 		return nil // The client was told of an error.
 	}
 	s.prepared = st.id

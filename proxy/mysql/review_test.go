@@ -152,7 +152,10 @@ func TestPreparedAgainWhereItsSchemaIsGone(t *testing.T) {
 // losses are the ways in which a session's conn to the writer can be gone.
 func losses() map[string]func(*testing.T, *door, *testClient) {
 	return map[string]func(*testing.T, *door, *testClient){
-		"closed while idle": func(t *testing.T, d *door, _ *testClient) { lose(t, d.n[0]) },
+		"closed while idle": func(t *testing.T, d *door, _ *testClient) {
+			t.Helper()
+			lose(t, d.n[0])
+		},
 		"lost under a statement": func(_ *testing.T, d *door, c *testClient) {
 			d.n[0].Once("UPDATE lost", mysqltest.CloseReset())
 			c.fails("UPDATE lost SET a = 1", codeLost)
@@ -316,6 +319,7 @@ func TestLastPreparedAfterAFailure(t *testing.T) {
 func TestLongDataThatIsLost(t *testing.T) {
 	for name, loss := range map[string]func(*testing.T, *door, func()){
 		"idle": func(t *testing.T, d *door, send func()) {
+			t.Helper()
 			send()
 			_ = d.client().query("SELECT 1") // The data is there by now, or soon.
 			lose(t, d.n[0])
@@ -338,6 +342,7 @@ func TestLongDataThatIsLost(t *testing.T) {
 			}
 		},
 		"in between": func(t *testing.T, d *door, send func()) {
+			t.Helper()
 			send()
 			lose(t, d.n[0])
 			lose(t, d.n[1])

@@ -93,7 +93,7 @@ func route(c *classify.Class, s situation) (target, routeReason) {
 	case c.Kind == classify.ReadWriter && c.Hint == classify.HintReader && hintable(c.Flags):
 		return toReader, routeHint
 	case c.Kind == classify.Use:
-		return toLast, routeCommand
+		return toWriter, routeCommand // A reader may not have seen a new schema yet.
 	default:
 		return toWriter, routeWrite
 	}

@@ -37,7 +37,7 @@ func TestRoute(t *testing.T) {
 		{"", idle, toWriter, routeWrite},
 		{"SELECT 1; SELECT 2", idle, toWriter, routeWrite},
 		{"SELECT LAST_INSERT_ID()", idle, toWriter, routeWrite},
-		{"USE x", idle, toLast, routeCommand},
+		{"USE x", idle, toWriter, routeCommand},
 		{"SHOW WARNINGS", idle, toLast, routeDiagnostics},
 		{"SELECT ROW_COUNT()", idle, toLast, routeDiagnostics},
 		{"SELECT FOUND_ROWS()", idle, toLast, routeDiagnostics},

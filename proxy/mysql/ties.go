@@ -43,7 +43,7 @@ func tiesNeeded(c *classify.Class) (t ties) {
 	if opaque(c) {
 		return t | tieVariables | tieInsertID
 	}
-	if c.Flags.Has(classify.UserVariable) && !(c.Kind == classify.Set && c.Flags.Has(classify.ConstantUserVariable)) {
+	if c.Flags.Has(classify.UserVariable) && (c.Kind != classify.Set || !c.Flags.Has(classify.ConstantUserVariable)) {
 		t |= tieVariables
 	}
 	if c.Flags.Has(classify.UsesLastInsertID) {
@@ -95,18 +95,17 @@ func endsTransaction(c *classify.Class) bool {
 }
 
 // leaveReader ends the read-only transaction that is open on a reader where the next statement would end it and may not run there.
-func (s *session) leaveReader(c *classify.Class) error {
+func (s *session) leaveReader(c *classify.Class) {
 	if s.trx == nil || s.trx != s.reader || !endsTransaction(c) {
-		return nil
+		return
 	}
 	b := s.trx
 	s.trx = nil
 	if err := b.command(wire.ComQuery, "COMMIT"); err != nil {
 		s.drop(b)
-		return nil // It had nothing to lose.
+		return // It had nothing to lose.
 	}
 	s.status &^= wire.StatusInTrans | wire.StatusInTransReadOnly
-	return nil
 }
 
 // waitsByItself says whether a statement is one for which wsrep_sync_wait is sure to wait. Measured on 10.11: SELECT, VALUES, WITH and START TRANSACTION do; DO, HELP and some SHOWs

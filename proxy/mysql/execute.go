@@ -1,0 +1,263 @@
+package mysql
+
+import (
+	"errors"
+	"time"
+
+	"galley/proxy/mysql/wire"
+)
+
+// attempts bounds how often a command is tried again after it was cut off: it may be what breaks the nodes. One that was refused is tried as long as there is time.
+const attempts = 5
+
+// execute runs x's command on the conn for t, on another one if it surely did not run there or may run again, and sees to it that the client has an answer.
+// Its error ends the session.
+func (s *session) execute(t target, x *exchange) error {
+	var w wait
+	for ; ; w.tries++ {
+		b, err := s.connFor(t, x, &w)
+		if err != nil {
+			return s.giveUp(x, err)
+		}
+		if err := s.refuseLost(x); err != nil {
+			return err
+		}
+		if !x.repeatable && b != s.trx && x.idleSince(b.usedAt) > idleCheckAfter && b.Idle() != nil {
+			b.lost.Store(true)
+			if err := s.lostIdle(b); err != nil {
+				return err
+			}
+			if t != toConn {
+				continue
+			}
+			return s.giveUp(x, lostError(b.node.Addr))
+		}
+		held := s.trx != nil || s.state.pins != 0 || t == toConn || x.stmt != nil && x.stmt.longOn != nil
+		x.sent, x.preambleFailed, x.waited, x.upTo = false, false, false, 0
+		b.node.Backend.Begin()
+		b.set.commands.Add(1)
+		s.shown.running.Store(b)
+		if s.ctx.Err() != nil { // Since cut has looked for what runs.
+			_ = b.Close()
+		}
+		err = s.run(b, x)
+		s.shown.running.Store(nil)
+		b.node.Backend.End()
+		if err == nil {
+			s.ran(b, x)
+			if x.unreported != 0 && !x.failed {
+				s.ask(b, x.unreported)
+			}
+			return nil
+		}
+		if x.wouldWrite {
+			// The reader has refused it whole and goes on.
+			t, x.failed, x.repeatable, x.wouldWrite, x.writes, x.opaque = toWriter, false, false, false, true, true
+			b.Release()
+			s.srv.metrics.hidden.Add(1)
+			continue
+		}
+		if unprepared, ok := errors.AsType[*unpreparedError](err); ok {
+			if t == toReader && b == s.reader {
+				t = toWriter // A reader may not have seen the table yet.
+				continue
+			}
+			return s.giveUp(x, unprepared.ServerError)
+		}
+		if _, ok := errors.AsType[*forgottenError](err); ok {
+			delete(b.stmts, x.stmt.id)
+			x.stmt.knownOn = nil
+			b.Release()
+			continue
+		}
+		again, err := s.failed(b, x, err, held, &w)
+		if !again {
+			return err
+		}
+		s.srv.metrics.retries.Add(1)
+		if t == toReader && (x.preambleFailed || x.waitedOut) {
+			t = toWriter // What the session has set can only be had where it was set.
+		}
+	}
+}
+
+// connFor is conn, but for an exchange that can only run on one conn.
+func (s *session) connFor(t target, x *exchange, w *wait) (*backendConn, error) {
+	if x.stmt != nil && x.stmt.longOn != nil {
+		if b := x.stmt.longOn; (b == s.writer || b == s.reader) && !b.lost.Load() && (s.trx == nil || s.trx == b) {
+			return b, nil
+		}
+		// Without the long data another value would be written.
+		x.stmt.longOn = nil
+		x.stmt.lostData = x.silent
+		return nil, wire.NewError(codeLost, lostLongData)
+	}
+	if t == toConn {
+		if b := x.conn; b != s.writer && b != s.reader || b.lost.Load() {
+			return nil, lostError(b.node.Addr)
+		}
+		return x.conn, nil
+	}
+	return s.conn(t, w)
+}
+
+// idleCheckAfter is how long a conn may have been unused before a look at its socket is worth a system call: a node that died in between is then seen before a
+// statement that must not run twice is sent to it.
+const idleCheckAfter = time.Millisecond
+
+// idleSince is how long ago a conn was used when x came. Commands that are not timed look at the socket always.
+func (x *exchange) idleSince(used time.Time) time.Duration {
+	if x.began.IsZero() {
+		return time.Hour
+	}
+	return x.began.Sub(used)
+}
+
+// lostIdle drops a conn that the node has closed while it was idle. If the session had state on it, the session is over.
+func (s *session) lostIdle(b *backendConn) error {
+	if s.trx == b || s.state.pins != 0 && b == s.pinnedOn {
+		_ = s.writeError(lostError(b.node.Addr))
+		s.drop(b)
+		return endSession(closeNodeLost, errLostState)
+	}
+	s.drop(b)
+	return nil
+}
+
+// ran notes the end of a command that has its answer.
+func (s *session) ran(b *backendConn, x *exchange) {
+	if !x.began.IsZero() {
+		b.usedAt = time.Now()
+	}
+	if x.longData {
+		x.stmt.longOn = b
+	}
+	if x.upTo > 0 && !x.failed && !x.silent && x.waited {
+		raise(&b.set.applied, x.upTo)
+	}
+	if x.silent {
+		return
+	}
+	if x.prepared == nil { // Preparing leaves what FOUND_ROWS() is about.
+		s.last = b
+	}
+	if !x.failed {
+		switch {
+		case s.trx != nil && s.trx != b: // A cursor's rows, from another conn than the transaction's.
+		case s.status&wire.StatusInTrans != 0:
+			s.trx = b
+		default:
+			s.trx = nil
+		}
+		s.state.pins |= x.pins
+		if x.unlocks {
+			s.state.pins &^= pinGlobalLock | pinLockedTables
+		}
+	} else if x.opaque || s.answer.Results > 0 && s.answer.Status&wire.StatusInTrans != 0 {
+		s.trx = b // An ERR packet does not say whether a transaction was left open: the next OK will.
+	}
+	s.tie(b, x)
+	s.show(b)
+}
+
+// tie notes what x has left on b that cannot be had elsewhere.
+func (s *session) tie(b *backendConn, x *exchange) {
+	s.lostTies &^= tieLast
+	if x.ties != 0 || s.answer.InsertID {
+		if b == s.reader && x.ties != 0 {
+			s.state.pins |= pinUnknown // In a read-only transaction on a reader: the session stays there.
+		}
+		s.ties |= x.ties
+		if s.answer.InsertID {
+			s.ties |= tieInsertID
+		}
+		s.lostTies &^= s.ties & tieInsertID
+	}
+	switch {
+	case s.state.pins == 0:
+		s.pinnedOn = nil
+	case s.pinnedOn == nil:
+		s.pinnedOn = b
+	}
+}
+
+// failed sees to a command that b has failed: again says that it is to be tried once more. held says that it must not be.
+func (s *session) failed(b *backendConn, x *exchange, err error, held bool, w *wait) (again bool, end error) {
+	if _, ok := errors.AsType[*errSession](err); ok {
+		s.drop(b)
+		return false, err
+	}
+	if refused, ok := errors.AsType[*refusedError](err); ok {
+		if held || !s.pause(w) {
+			return false, s.writeError(refused.ServerError)
+		}
+		s.drop(b)
+		return true, nil
+	}
+	if b.run.Load() == runMoved {
+		w.tries-- // Galley's own doing, once for each view.
+	}
+	neverSent := !x.sent || b.NeverSent(err)
+	addr := b.node.Addr
+	hadState := s.trx != nil && s.trx == b || s.state.pins != 0 && b == s.pinnedOn
+	s.srv.lost(b, err)
+	s.drop(b)
+	switch {
+	case x.forwarded && !s.answer.Boundary():
+		return false, endSession(closeNodeLost, err)
+	case !x.forwarded && !hadState && !held && w.tries < attempts-1 && x.cmd.Whole() && (neverSent || x.repeatable):
+		return true, nil
+	case x.silent:
+		x.stmt.lostData = true // There is no answer to say it in: the execution will.
+		return false, nil
+	}
+	if x.forwarded && !x.fromFile {
+		s.client.Seq = s.answer.Seq + 1
+	}
+	reply := lostError(addr)
+	if x.preambleFailed {
+		reply = clientError(err, "the session's state could not be set on another node")
+	}
+	if werr := s.writeError(reply); werr != nil || !hadState {
+		return false, werr
+	}
+	return false, endSession(closeNodeLost, errLostState)
+}
+
+// giveUp tells the client that no conn could be had.
+func (s *session) giveUp(x *exchange, err error) error {
+	var refused *wire.ServerError
+	if !errors.As(err, &refused) {
+		return err
+	}
+	if err := s.skipCommand(x.cmd); err != nil {
+		return err
+	}
+	if x.silent {
+		x.stmt.lostData = true
+		return nil
+	}
+	s.srv.metrics.errors.Add(1)
+	return s.writeError(refused)
+}
+
+// pause waits for another view, a little while, and says whether there is time left to try again.
+func (s *session) pause(w *wait) bool {
+	now := time.Now()
+	if w.began.IsZero() {
+		w.began, w.until = now, now.Add(s.srv.config().WaitForNode)
+	}
+	left := min(w.until.Sub(now), probePause)
+	if left <= 0 {
+		return false
+	}
+	timer := time.NewTimer(left)
+	defer timer.Stop()
+	select {
+	case <-s.srv.cluster.Changed():
+	case <-timer.C:
+	case <-s.ctx.Done():
+		return false
+	}
+	return true
+}
