@@ -145,10 +145,16 @@ func (s *session) readyStatement(b *backendConn, x *exchange) error {
 	st.known, st.knownOn = known, b
 	putID(x.cmd.Body, known.id)
 	x.packet = x.cmd.Packet
-	addTypes, ok := st.bind(x.cmd.Body, known)
-	if ok && addTypes && x.cmd.Whole() {
-		x.packet = st.appendWithTypes(nil, x.cmd.Body)
+	if addTypes, ok := st.bind(x.cmd.Body, known); !ok || !addTypes {
+		return nil
 	}
+	// Of a command that is not whole this is the front; the header counts all of it.
+	n := wire.PayloadLen(x.cmd.Packet) + len(st.types)
+	if n >= wire.MaxPayload {
+		return wire.NewError(codePacketTooLarge, "galley: an execution of 16 MiB or more must bring its parameter types: its node is another one than before")
+	}
+	x.packet = st.appendWithTypes(nil, x.cmd.Body)
+	wire.PutHeader(x.packet, n, 0)
 	return nil
 }
 

@@ -9,6 +9,9 @@ import (
 // HeaderLen is the length of a packet's header: three bytes of length, little endian, and the sequence number.
 const HeaderLen = 4
 
+// MaxPayload is the length from which on a payload goes on in a further packet.
+const MaxPayload = maxPayload
+
 // ErrTooLong is returned where a packet is longer than the caller would take.
 var ErrTooLong = errors.New("packet too long")
 
