@@ -50,6 +50,32 @@ type MySQL struct {
 	Consistency string
 	// InstanceID is galley's own number in connection ids, 0 to 255.
 	InstanceID int
+	// Pool is how sessions share backend conns.
+	Pool Pool
+}
+
+// Pool is how sessions share backend conns.
+type Pool struct {
+	// Multiplex lets a session give its backend conn back between statements; else it keeps it to its end.
+	Multiplex bool
+	// MaxPerNode is the number of backend conns to a node; 0 is three quarters of the node's max_connections.
+	MaxPerNode int
+	// MaxPerUser is the number of backend conns of a user to a node; 0 is no limit but MaxPerNode.
+	MaxPerUser int
+	// MinIdle is how many idle conns of a user to a node are kept although IdleTime has passed.
+	MinIdle int
+	// IdleTime is how long a conn may be unused.
+	IdleTime time.Duration
+	// Lifetime is how long a conn may be open.
+	Lifetime time.Duration
+	// WaitForConnection is how long a statement waits for a conn where there are as many as there may be.
+	WaitForConnection time.Duration
+	// MaxWaiting is the number of sessions that may wait for a conn to a node.
+	MaxWaiting int
+	// Opening is how many conns to a node are opened at a time.
+	Opening int
+	// MaxStatements is how many prepared statements are kept on a conn.
+	MaxStatements int
 }
 
 // The values of MySQL.Consistency.
