@@ -28,7 +28,14 @@ type Account struct {
 	PasswordExpired  bool
 	PasswordChanged  time.Time
 	PasswordLifetime int
-	// Fingerprint is another one as soon as anything in the row has changed.
+	// MaxUserConnections bounds the account's connections at a time: 0 leaves
+	// it to the server's max_user_connections, a negative number allows none.
+	MaxUserConnections int
+	// MaxStatementTime bounds each statement of the account; 0 does not.
+	MaxStatementTime time.Duration
+	// Fingerprint is another one as soon as a login of this account could be
+	// allowed something else than one before: its row, its rights, or those of
+	// its roles have changed.
 	Fingerprint uint64
 }
 
@@ -79,6 +86,8 @@ type privilege struct {
 	X509Subject string      `json:"x509_subject"`
 	Changed     *int64      `json:"password_last_changed"`
 	Lifetime    *int        `json:"password_lifetime"`
+	Connections int         `json:"max_user_connections"`
+	Time        float64     `json:"max_statement_time"` // seconds
 }
 
 // method is one entry of auth_or, and the two keys of the row itself.
@@ -87,7 +96,10 @@ type method struct {
 	AuthString string `json:"authentication_string"`
 }
 
-// parseAccount reads one row; nil is a role.
+// maxStatementTime is the longest that the server takes, in seconds.
+const maxStatementTime = 31536001
+
+// parseAccount reads one row; nil is a role. Its fingerprint is of the row only.
 func parseAccount(user, host, priv string) (*Account, error) {
 	var p privilege
 	if err := json.Unmarshal([]byte(priv), &p); err != nil {
@@ -107,6 +119,10 @@ func parseAccount(user, host, priv string) (*Account, error) {
 		User: user, Host: host, Locked: p.Locked, Access: access,
 		SSL: SSLType(p.SSL), SSLCipher: p.SSLCipher, X509Issuer: p.X509Issuer, X509Subject: p.X509Subject,
 		PasswordLifetime: -1, Fingerprint: fingerprint(user, host, priv),
+		MaxUserConnections: p.Connections,
+	}
+	if p.Time > 0 && p.Time < maxStatementTime {
+		a.MaxStatementTime = time.Duration(p.Time * float64(time.Second))
 	}
 	if p.Lifetime != nil {
 		a.PasswordLifetime = *p.Lifetime

@@ -46,6 +46,12 @@ func TestParseAccount(t *testing.T) {
 				return a.SSL == SSLSpecified && a.SSLCipher == "AES" && a.X509Subject == "/CN=x"
 			},
 		},
+		"limits": {
+			`{"max_questions":7,"max_user_connections":-1,"max_statement_time":1.500000}`,
+			func(a *Account) bool {
+				return a.MaxUserConnections == -1 && a.MaxStatementTime == 1500*time.Millisecond
+			},
+		},
 		"a requirement of the future": {`{"ssl_type":9}`, func(a *Account) bool { return a.SSL == SSLSpecified }},
 		"a role":                      {`{"is_role":true}`, func(a *Account) bool { return a == nil }},
 	} {

@@ -2,15 +2,12 @@ package cluster
 
 import (
 	"context"
-	"database/sql"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
 	"github.com/hashicorp/go-hclog"
 )
 
@@ -22,16 +19,6 @@ const (
 	refreshGap = time.Second
 	// importTimeout bounds one import.
 	importTimeout = 10 * time.Second
-)
-
-// accountsQuery reads every account.
-const accountsQuery = "SELECT User, Host, Priv FROM mysql.global_priv"
-
-// Errors of a server that tell why accounts cannot be imported.
-const (
-	errNoSuchTable = 1146
-	errTableAccess = 1142
-	errDBAccess    = 1044
 )
 
 // ConfiguredAccount is an account from the configuration.
@@ -59,7 +46,7 @@ type Accounts struct {
 	state      AccountsState
 
 	// Owned by Run.
-	imported []*Account
+	tables   imported
 	reported string // the error told last
 }
 
@@ -68,6 +55,9 @@ type AccountsState struct {
 	At       time.Time // of the newest import that worked
 	Imported int       // accounts of it
 	Err      error     // of the newest import; nil if it worked
+	// Unseen says which rights the monitor user may not read. Conns that are
+	// open then go on with them after a REVOKE.
+	Unseen *GrantError
 }
 
 // NewAccounts checks the options; it does no I/O. Until the first import there
@@ -220,108 +210,16 @@ func (a *Accounts) answer(waiters []chan error, err error) {
 	}
 }
 
-// load reads all accounts and puts them in place. Rows that have not changed
-// keep their Account.
-func (a *Accounts) load(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, importTimeout)
-	defer cancel()
-	old := make(map[uint64]*Account, len(a.imported))
-	for _, acc := range a.imported {
-		old[acc.Fingerprint] = acc
-	}
-	var rows []*Account
-	err := a.desk.ask(ctx, accountsQuery, func(cells []sql.NullString) error {
-		user, host, priv := cells[0].String, cells[1].String, cells[2].String
-		if same := old[fingerprint(user, host, priv)]; same != nil {
-			rows = append(rows, same)
-			return nil
-		}
-		acc, err := parseAccount(user, host, priv)
-		if err != nil {
-			a.log.Warn("account left out", "error", err)
-		} else if acc != nil {
-			rows = append(rows, acc)
-		}
-		return nil
-	})
-	if err != nil {
-		err = a.explain(ctx, err)
-	} else {
-		a.imported = rows
-	}
-	a.mu.Lock()
-	configured := a.configured
-	if a.state.Err = err; err == nil {
-		a.state.At, a.state.Imported = time.Now(), len(rows)
-	}
-	a.mu.Unlock()
-	next := newAccountSet(a.imported, configured)
-	if !slices.Equal(next.all, a.set.Load().all) {
-		a.set.Store(next)
-	}
-	return err
-}
-
-// GrantError says that the monitor user may not read the accounts, and what
-// would let it.
-type GrantError struct {
-	Account string // as SQL writes it
-	cause   error
-}
-
-// Error gives the statement to run.
-func (e *GrantError) Error() string {
-	return fmt.Sprintf("the monitor user may not read the accounts; run on any node: %s (%v)", e.Grant(), e.cause)
-}
-
-// Grant is the statement to run on any node.
-func (e *GrantError) Grant() string { return "GRANT SELECT ON mysql.global_priv TO " + e.Account }
-
-// Unwrap gives the server's error.
-func (e *GrantError) Unwrap() error { return e.cause }
-
-// ErrNoGlobalPriv says that the server keeps its accounts elsewhere than
-// MariaDB does.
-var ErrNoGlobalPriv = errors.New("this server has no mysql.global_priv (MySQL, PXC or MariaDB before 10.4): " +
-	"accounts cannot be imported and must be given in the configuration, mysql.users")
-
-// explain turns an error of the import into one that says what to do.
-func (a *Accounts) explain(ctx context.Context, err error) error {
-	var answer *mysql.MySQLError
-	if !errors.As(err, &answer) {
-		return err
-	}
-	switch answer.Number {
-	case errNoSuchTable:
-		return fmt.Errorf("%w: %w", ErrNoGlobalPriv, err)
-	case errTableAccess, errDBAccess:
-		e := &GrantError{Account: accountName(a.desk.login.user, "%"), cause: err}
-		_ = a.desk.read(ctx, "SELECT CURRENT_USER()", func(cells []sql.NullString) error {
-			e.Account = sqlAccount(cells[0].String)
-			return nil
-		})
-		return e
-	}
-	return err
-}
-
-// sqlAccount quotes what CURRENT_USER() says: user@host, in which the host has
-// no @ but the user may.
-func sqlAccount(current string) string {
-	for i := len(current) - 1; i >= 0; i-- {
-		if current[i] == '@' {
-			return accountName(current[:i], current[i+1:])
-		}
-	}
-	return accountName(current, "%")
-}
-
 // report logs when the import begins to fail, fails in another way or works
 // again.
 func (a *Accounts) report(err error) {
+	state := a.State()
 	text := ""
-	if err != nil {
+	switch {
+	case err != nil:
 		text = err.Error()
+	case state.Unseen != nil:
+		text = state.Unseen.Error()
 	}
 	if text == a.reported {
 		return
@@ -329,8 +227,11 @@ func (a *Accounts) report(err error) {
 	a.reported = text
 	switch {
 	case err == nil:
-		a.log.Info("accounts imported", "accounts", len(a.imported))
-	case errors.Is(err, errNoUsableNode) && a.State().At.IsZero():
+		a.log.Info("accounts imported", "accounts", state.Imported)
+		if state.Unseen != nil {
+			a.log.Warn("accounts are imported without their rights: a right that is revoked holds on open connections to nodes until they are closed", "do", state.Unseen.Grant())
+		}
+	case errors.Is(err, errNoUsableNode) && state.At.IsZero():
 		a.log.Debug("accounts are imported as soon as there is a node to ask")
 	case errors.Is(err, ErrNoGlobalPriv):
 		a.log.Warn("accounts not imported", "error", err)

@@ -32,6 +32,12 @@ func (d *desk) node() *Node {
 
 // ask runs a query on the node and reads its rows, which are of texts.
 func (d *desk) ask(ctx context.Context, query string, row func(cells []sql.NullString) error) error {
+	return d.askAll(ctx, query, func(_ int, _ []string, cells []sql.NullString) error { return row(cells) })
+}
+
+// askAll is ask for several statements; row is told of which one, counted from
+// 0, the cells are, and what the columns are called.
+func (d *desk) askAll(ctx context.Context, query string, row func(set int, columns []string, cells []sql.NullString) error) error {
 	n := d.node()
 	if n == nil {
 		return errNoUsableNode
@@ -39,7 +45,7 @@ func (d *desk) ask(ctx context.Context, query string, row func(cells []sql.NullS
 	if err := d.sit(n.Addr); err != nil {
 		return err
 	}
-	if err := d.read(ctx, query, row); err != nil {
+	if err := d.readAll(ctx, query, row); err != nil {
 		return fmt.Errorf("node %s: %w", n.Addr, err)
 	}
 	return nil
@@ -75,27 +81,36 @@ func (d *desk) leave() {
 // read runs a query on the link; row is given each row's cells, which it must
 // not keep.
 func (d *desk) read(ctx context.Context, query string, row func(cells []sql.NullString) error) error {
+	return d.readAll(ctx, query, func(_ int, _ []string, cells []sql.NullString) error { return row(cells) })
+}
+
+// readAll is read for several statements.
+func (d *desk) readAll(ctx context.Context, query string, row func(set int, columns []string, cells []sql.NullString) error) error {
 	rows, err := d.link.db.QueryContext(ctx, query)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = rows.Close() }()
-	columns, err := rows.Columns()
-	if err != nil {
-		return err
-	}
-	cells := make([]sql.NullString, len(columns))
-	into := make([]any, len(columns))
-	for i := range cells {
-		into[i] = &cells[i]
-	}
-	for rows.Next() {
-		if err := rows.Scan(into...); err != nil {
+	for set := 0; ; set++ {
+		columns, err := rows.Columns()
+		if err != nil {
 			return err
 		}
-		if err := row(cells); err != nil {
-			return err
+		cells := make([]sql.NullString, len(columns))
+		into := make([]any, len(columns))
+		for i := range cells {
+			into[i] = &cells[i]
+		}
+		for rows.Next() {
+			if err := rows.Scan(into...); err != nil {
+				return err
+			}
+			if err := row(set, columns, cells); err != nil {
+				return err
+			}
+		}
+		if !rows.NextResultSet() {
+			return rows.Err()
 		}
 	}
-	return rows.Err()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -30,7 +31,10 @@ type fakeNode struct {
 	variables map[string]string
 	accounts  [][]string
 	rows      map[string][][]string // further answers, by query
-	selectErr uint16                // what SELECT is answered with
+	rights    map[string][][]string // tables of rights, their columns first; nil where they may not be read
+	denied    bool                  // the tables of rights
+	checksums int
+	selectErr uint16 // what SELECT is answered with
 	loginErr  uint16
 	refuse    bool
 	hung      chan struct{} // answers nothing until it is closed
@@ -225,9 +229,10 @@ func (n *fakeNode) answer(c net.Conn, query string) error {
 		return err
 	case strings.HasPrefix(query, "SELECT") && selectErr != 0:
 		return writePacket(c, 1, errPacket(selectErr))
-	case query == accountsQuery:
-		_, err := writeRows(c, 1, 3, accounts, false)
-		return err
+	case strings.HasPrefix(query, "CHECKSUM TABLE "):
+		return n.checksum(c, strings.TrimPrefix(query, "CHECKSUM TABLE "), accounts)
+	case strings.HasPrefix(query, accountsQuery):
+		return n.tables(c, query, accounts)
 	case query == variablesQuery:
 		_, err := writeRows(c, 1, 4, [][]string{
 			{"SQL_MODE", "SESSION", "SET", "NO"},
@@ -241,6 +246,46 @@ func (n *fakeNode) answer(c net.Conn, query string) error {
 	return writePacket(c, 1, okPacket)
 }
 
+// checksum answers CHECKSUM TABLE.
+func (n *fakeNode) checksum(c net.Conn, tables string, accounts [][]string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.checksums++
+	var rows [][]string
+	for table := range strings.SplitSeq(tables, ", ") {
+		table = strings.TrimPrefix(table, "mysql.")
+		content, ok := n.rights[table]
+		if table == privTable {
+			content, ok = accounts, n.selectErr != errNoSuchTable
+		} else if n.denied {
+			return writePacket(c, 1, errPacket(errTableAccess))
+		}
+		if ok {
+			rows = append(rows, []string{"mysql." + table, fmt.Sprint(fingerprint(fmt.Sprint(content)) >> 1)})
+		}
+	}
+	if n.selectErr == errTableAccess {
+		return writePacket(c, 1, errPacket(n.selectErr))
+	}
+	_, err := writeRows(c, 1, 2, rows, false)
+	return err
+}
+
+// tables answers the query for accounts and their rights.
+func (n *fakeNode) tables(c net.Conn, query string, accounts [][]string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	more := strings.Split(query, ";SELECT * FROM mysql.")[1:]
+	seq, err := writeNamedRows(c, 1, []string{"User", "Host", "Priv"}, accounts, len(more) > 0)
+	for i, table := range more {
+		content := n.rights[table]
+		if err == nil {
+			seq, err = writeNamedRows(c, seq, content[0], content[1:], i < len(more)-1)
+		}
+	}
+	return err
+}
+
 func rowsOf(m map[string]string) [][]string {
 	var rows [][]string
 	for k, v := range m {
@@ -249,8 +294,12 @@ func rowsOf(m map[string]string) [][]string {
 	return rows
 }
 
-// writeRows writes a text result set with EOF packets.
+// writeRows writes a text result set with EOF packets, its columns without names.
 func writeRows(c net.Conn, seq byte, columns int, rows [][]string, more bool) (byte, error) {
+	return writeNamedRows(c, seq, make([]string, columns), rows, more)
+}
+
+func writeNamedRows(c net.Conn, seq byte, columns []string, rows [][]string, more bool) (byte, error) {
 	var out []byte
 	put := func(p []byte) {
 		out = append(out, byte(len(p)), byte(len(p)>>8), byte(len(p)>>16), seq)
@@ -258,10 +307,11 @@ func writeRows(c net.Conn, seq byte, columns int, rows [][]string, more bool) (b
 		seq++
 	}
 	eof := func(flags byte) { put([]byte{0xfe, 0, 0, 2 | flags, 0}) }
-	put([]byte{byte(columns)})
-	for range columns {
-		def := append([]byte{3}, "def\x00\x00\x00\x01c\x00\x0c\x21\x00\xff\x00\x00\x00\xfd\x00\x00\x00\x00\x00"...)
-		put(def)
+	put([]byte{byte(len(columns))})
+	for _, name := range columns {
+		def := append([]byte{3}, "def\x00\x00\x00"...)
+		def = append(append(def, byte(len(name))), name...)
+		put(append(def, "\x00\x0c\x21\x00\xff\x00\x00\x00\xfd\x00\x00\x00\x00\x00"...))
 	}
 	eof(0)
 	for _, row := range rows {

@@ -103,6 +103,13 @@ type ServerFacts struct {
 	Autocommit          bool   // of new sessions
 	ClientCharset       string // character_set_client of sessions whose own wish the server ignores (skip-character-set-client-handshake)
 	DefaultEngine       string // default_storage_engine
+
+	InteractiveTimeout     time.Duration
+	MaxPreparedStatements  int64 // max_prepared_stmt_count, of all connections together
+	MaxUserConnections     int   // of an account that has no limit of its own; 0 none
+	MaxPasswordErrors      int64 // wrong passwords in a row from which on the server refuses the account
+	RequireSecureTransport bool
+	StrictPasswordExpiry   bool // disconnect_on_expired_password
 }
 
 // statusNames are the status variables a probe asks for.
@@ -119,7 +126,9 @@ const variableNames = `'wsrep_on','wsrep_desync','wsrep_reject_queries','wsrep_s
 	`'wsrep_gtid_mode','wsrep_gtid_domain_id','pxc_maint_mode','read_only','max_connections','version',` +
 	`'version_comment','character_set_server','collation_server','skip_name_resolve',` +
 	`'lower_case_table_names','max_allowed_packet','init_connect','wait_timeout','sql_mode','time_zone',` +
-	`'system_time_zone','default_password_lifetime','autocommit','character_set_client','default_storage_engine'`
+	`'system_time_zone','default_password_lifetime','autocommit','character_set_client','default_storage_engine',` +
+	`'interactive_timeout','max_prepared_stmt_count','max_user_connections','max_password_errors',` +
+	`'require_secure_transport','disconnect_on_expired_password'`
 
 // ParseStatus reads one probe's rows of SHOW GLOBAL STATUS and SHOW GLOBAL
 // VARIABLES. The keys are lower case. Whatever is absent keeps its zero value;
@@ -203,6 +212,13 @@ func (p *parser) server() ServerFacts {
 		Autocommit:          !off(v["autocommit"]),
 		ClientCharset:       v["character_set_client"],
 		DefaultEngine:       v["default_storage_engine"],
+
+		InteractiveTimeout:     time.Duration(p.number(v, "interactive_timeout")) * time.Second,
+		MaxPreparedStatements:  p.number(v, "max_prepared_stmt_count"),
+		MaxUserConnections:     int(p.number(v, "max_user_connections")),
+		MaxPasswordErrors:      p.number(v, "max_password_errors"),
+		RequireSecureTransport: on(v["require_secure_transport"]),
+		StrictPasswordExpiry:   on(v["disconnect_on_expired_password"]),
 	}
 }
 

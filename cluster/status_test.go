@@ -26,6 +26,8 @@ func realVariables() map[string]string {
 	return map[string]string{
 		"autocommit": "ON", "character_set_client": "latin1", "default_storage_engine": "InnoDB",
 		"character_set_server": "latin1", "collation_server": "latin1_swedish_ci", "default_password_lifetime": "0",
+		"interactive_timeout": "28800", "max_prepared_stmt_count": "16382", "max_user_connections": "0", "max_password_errors": "4294967295",
+		"require_secure_transport": "OFF", "disconnect_on_expired_password": "ON",
 		"init_connect": "", "lower_case_table_names": "0", "max_allowed_packet": "16777216", "max_connections": "151",
 		"read_only": "OFF", "skip_name_resolve": "ON", "sql_mode": "STRICT_TRANS_TABLES", "system_time_zone": "UTC",
 		"time_zone": "SYSTEM", "version": "10.11.19-MariaDB-0+deb12u1", "version_comment": "Debian 12", "wait_timeout": "28800",
@@ -48,6 +50,10 @@ func TestParseStatus(t *testing.T) {
 		s.LastApplied != 3 || s.Uptime != 119*time.Second || s.MaxConnections != 151 || s.ThreadsRunning != 2 ||
 		s.ThreadsConnected != 4 || s.NodeName != "n1" || s.ClusterName != "hand" || s.Incoming != "127.0.0.1:23010" {
 		t.Errorf("status %+v", s)
+	}
+	if f := s.Server; f.InteractiveTimeout != 8*time.Hour || f.MaxPreparedStatements != 16382 || f.MaxUserConnections != 0 ||
+		f.MaxPasswordErrors != 1<<32-1 || f.RequireSecureTransport || !f.StrictPasswordExpiry {
+		t.Errorf("facts %+v", f)
 	}
 	if want := []string{"127.0.0.1:23010", "", "AUTO", "127.0.0.1:23030"}; !slices.Equal(s.Members, want) {
 		t.Errorf("members %q", s.Members)

@@ -144,6 +144,10 @@ func (r *report) accounts(c *config.Config, s *sighting) {
 		r.fail(text, do)
 		return
 	}
+	if unseen := s.State.Unseen; unseen != nil {
+		r.warn("The monitor user may not read the rights of accounts: galley does not notice GRANT and REVOKE, so what is revoked may go on until a connection to a node is closed (mysql.pool.lifetime).",
+			"Run on any node: "+strings.Join(unseen.Grants(), "; ")+";")
+	}
 	for _, a := range s.Accounts {
 		if why := unusable(a); why != "" {
 			r.Unusable = append(r.Unusable, accountLine{Account: "'" + a.User + "'@'" + a.Host + "'", Why: why})

@@ -85,6 +85,13 @@ func TestJudge(t *testing.T) {
 			errors: []string{"may not read the accounts"},
 		},
 		{
+			name: "the rights may not be read",
+			change: func(s *sighting) {
+				s.State.Unseen = &cluster.GrantError{Account: "'monitor'@'%'", Tables: []string{"db", "roles_mapping"}}
+			},
+			warnings: []string{"may not read the rights of accounts"},
+		},
+		{
 			name: "nobody can log in", change: func(s *sighting) { s.Accounts[0].Locked = true }, errors: []string{"no account that a client could use"},
 		},
 		{

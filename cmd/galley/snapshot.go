@@ -145,7 +145,13 @@ func (g *galley) mysqlPart() admin.MySQL {
 // problems are what the operator should see at once.
 func (g *galley) problems(view *cluster.View) []admin.Problem {
 	var all []admin.Problem
-	if err := g.accounts.State().Err; err != nil {
+	accounts := g.accounts.State()
+	if unseen := accounts.Unseen; unseen != nil && accounts.Err == nil {
+		all = append(all, admin.Problem{
+			Severity: admin.SeverityNote, Text: "The monitor user may not read the rights of accounts, so galley does not notice GRANT and REVOKE.", Do: "Run on a node: " + unseen.Grant(),
+		})
+	}
+	if err := accounts.Err; err != nil {
 		p := admin.Problem{Severity: admin.SeverityError, Text: "Accounts cannot be imported from the cluster: " + err.Error(), Do: "See the log of galley."}
 		if grant, ok := grantOf(err); ok {
 			p.Do = "Run on a node: " + grant

@@ -31,6 +31,10 @@ func ImportAccounts(tb testing.TB, configured []cluster.ConfiguredAccount, rows 
 	tb.Helper()
 	n := NewNode(tb, "accounts", 99)
 	n.On("SHOW GLOBAL STATUS", healthy)
+	n.On("CHECKSUM TABLE", func(c *Conn, _ *Command) error {
+		c.Rows([]string{"Table", "Checksum"}, []string{"mysql.global_priv", "1"})
+		return nil
+	})
 	n.On("SELECT User, Host, Priv FROM mysql.global_priv", func(c *Conn, _ *Command) error {
 		cells := make([][]string, 0, len(rows))
 		for _, r := range rows {
