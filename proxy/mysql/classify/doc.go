@@ -59,4 +59,12 @@
 // (ReadWriter with UnknownFunction alone), for the operator vouches for it; it
 // never turns a write, a lock or session state into a read, and this package
 // leaves the Kind as it is. Clients that strip comments strip hints.
+//
+// # Calls
+//
+// Calls finds CONNECTION_ID(), FOUND_ROWS(), ROW_COUNT(), LAST_INSERT_ID() and
+// their system variables in a statement's text, and Rewrite puts values in their
+// places, for a session whose statements run on several backend conns. Columns
+// keep their names and types, but where VALUES has no place for a name or the
+// last word of an item could be an alias: those get the value's text for a name.
 package classify

@@ -65,7 +65,7 @@ const (
 	ServerLocal
 	// SystemVariable: reads a system variable (@@x).
 	SystemVariable
-	// ConnectionID: CONNECTION_ID().
+	// ConnectionID: CONNECTION_ID(), @@pseudo_thread_id.
 	ConnectionID
 	// ConsistentSnapshot: START TRANSACTION WITH CONSISTENT SNAPSHOT.
 	ConsistentSnapshot

@@ -191,6 +191,8 @@ func (p *parser) systemVariable() {
 		p.c.Flags |= UsesLastInsertID
 	case wWarningCount, wErrorCount:
 		p.c.Flags |= Warnings
+	case wPseudoThreadId:
+		p.c.Flags |= ConnectionID | ServerLocal
 	default:
 		if e.props&pSysvar == 0 || p.tok == tDot {
 			p.c.Flags |= ServerLocal
