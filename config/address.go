@@ -10,12 +10,16 @@ import (
 // nodePort is MariaDB's port, used where a node's address has none.
 const nodePort = "3306"
 
+// unixPrefix begins the address of a node that is reached by a unix socket.
+const unixPrefix = "unix:"
+
 const nodeRemedy = "Write host:port, for example 10.0.0.2:3306."
 
 // parseNode reads the address of a node and returns it in normal form, so that equal addresses are equal texts.
 func parseNode(text string) (string, *mistake) {
-	if strings.HasPrefix(text, "unix:") || strings.HasPrefix(text, "/") {
-		return "", &mistake{echo: text, what: "{} is a unix socket, and galley does not connect to nodes by unix sockets yet", remedy: nodeRemedy}
+	if strings.HasPrefix(text, unixPrefix) || strings.HasPrefix(text, "/") {
+		path, m := parseSocket(text)
+		return unixPrefix + path, m
 	}
 	if strings.Contains(text, ",") && !strings.Contains(text, "@") {
 		return "", notAddress(text, "it has a comma in it", "Write several nodes as a list: [10.0.0.1:3306, 10.0.0.2:3306].")
@@ -41,7 +45,7 @@ func listenOn(usual string) func(string) (string, *mistake) {
 	remedy := "Write host:port, for example 127.0.0.1:" + usual + ", or :" + usual + " for all addresses."
 	return func(text string) (string, *mistake) {
 		if strings.HasPrefix(text, "unix:") || strings.HasPrefix(text, "/") {
-			return "", &mistake{echo: text, what: "{} is a unix socket, and galley does not listen on unix sockets here yet", remedy: remedy}
+			return "", &mistake{echo: text, what: "{} is a unix socket", remedy: remedy + " A unix socket has a setting of its own, socket."}
 		}
 		if n, err := strconv.ParseUint(text, 10, 16); err == nil {
 			port := strconv.FormatUint(n, 10)

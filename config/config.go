@@ -8,6 +8,7 @@
 package config
 
 import (
+	"io/fs"
 	"net/netip"
 	"time"
 )
@@ -26,6 +27,14 @@ type Config struct {
 type MySQL struct {
 	// Listen is host:port; the host may be empty for all addresses, the port 0 for a free one.
 	Listen string
+	// Socket is the path of a unix socket where clients connect as well; empty means none. SocketGroup is empty for galley's own group.
+	Socket      string
+	SocketMode  fs.FileMode
+	SocketGroup string
+	// ProxyNetworks are those from which connections begin with a PROXY header.
+	ProxyNetworks []netip.Prefix
+	// TLS is TLS towards clients.
+	TLS ServerTLS
 	// MaxConnections is the number of clients from which on error 1040 is answered.
 	MaxConnections int
 	// HandshakeTimeout bounds the time from accept to the end of authentication.
@@ -52,6 +61,52 @@ type MySQL struct {
 	InstanceID int
 	// Pool is how sessions share backend conns.
 	Pool Pool
+}
+
+// The modes of TLS: ServerTLS knows the first three, ClientTLS all but optional.
+const (
+	TLSOff            = "off"
+	TLSOptional       = "optional"
+	TLSRequired       = "required"
+	TLSPreferred      = "preferred"
+	TLSVerifyCA       = "verify_ca"
+	TLSVerifyIdentity = "verify_identity"
+)
+
+// ServerTLS is TLS towards clients. Paths are as they can be opened.
+type ServerTLS struct {
+	// Mode is as it was given, empty where it was not: see Effective.
+	Mode     string
+	CertFile string
+	// KeyFile is empty where the key is in CertFile.
+	KeyFile string
+	// CAFile is empty where clients give no certificates.
+	CAFile string
+	// MinVersion is 1.2 or 1.3.
+	MinVersion string
+}
+
+// Effective is the mode that holds: off, optional or required.
+func (t ServerTLS) Effective() string {
+	switch {
+	case t.Mode != "":
+		return t.Mode
+	case t.CertFile != "":
+		return TLSOptional
+	}
+	return TLSOff
+}
+
+// ClientTLS is TLS towards nodes. Paths are as they can be opened.
+type ClientTLS struct {
+	Mode string
+	// CAFile is empty for the system's authorities.
+	CAFile string
+	// CertFile is galley's own certificate, empty for none; KeyFile is empty where the key is in it.
+	CertFile string
+	KeyFile  string
+	// ServerName replaces the node's host in what verify_identity looks for.
+	ServerName string
 }
 
 // Pool is how sessions share backend conns.
@@ -110,6 +165,10 @@ type Cluster struct {
 	DiscoverNetworks []netip.Prefix
 	// ReadsOnWriter lets the writer take reads although there are readers.
 	ReadsOnWriter bool
+	// TLS is TLS towards nodes.
+	TLS ClientTLS
+	// SendProxyProtocol begins each backend conn with a PROXY header that has the client's address.
+	SendProxyProtocol bool
 	// AccountsInterval is the time between two imports of accounts.
 	AccountsInterval time.Duration
 
@@ -124,7 +183,7 @@ type Cluster struct {
 
 // Node is a configured member.
 type Node struct {
-	// Address is host:port in normal form: the port always present, IPv6 in brackets.
+	// Address is host:port in normal form: the port always present, IPv6 in brackets. Or unix: and the path of a socket.
 	Address string
 	// Weight is the node's share of reads relative to the other nodes.
 	Weight int

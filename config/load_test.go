@@ -51,13 +51,14 @@ func TestSampleIsComplete(t *testing.T) {
 	got := load(t, config.Source{File: "galley.yaml", Data: []byte(sample)})
 	want := &config.Config{
 		MySQL: config.MySQL{
-			Listen: "127.0.0.1:3306", MaxConnections: 10000, HandshakeTimeout: 10 * time.Second, WaitForNode: 15 * time.Second,
+			Listen: "127.0.0.1:3306", SocketMode: 0o660, TLS: config.ServerTLS{MinVersion: "1.2"}, MaxConnections: 10000, HandshakeTimeout: 10 * time.Second, WaitForNode: 15 * time.Second,
 			ConnectTimeout: 5 * time.Second, Grace: 30 * time.Second, ReadOnlyTransactionsOnReaders: true, MaxAllowedBuffer: 1 << 20, Consistency: config.Consistent,
 			Pool: config.Pool{Multiplex: true, IdleTime: time.Minute, Lifetime: time.Hour, WaitForConnection: 10 * time.Second, MaxWaiting: 10000, Opening: 4, MaxStatements: 100},
 		},
 		Cluster: config.Cluster{
 			Nodes:    []config.Node{{Address: "10.0.0.1:3306", Weight: 1}, {Address: "10.0.0.2:3306", Weight: 1}, {Address: "10.0.0.3:3306", Weight: 1}},
 			Monitor:  config.Monitor{User: "monitor", Password: config.NewSecret("secret")},
+			TLS:      config.ClientTLS{Mode: config.TLSOff},
 			Interval: 500 * time.Millisecond, ProbeTimeout: 2 * time.Second, Discover: true, AccountsInterval: 5 * time.Second,
 			WeightInFlight: 1, WeightRunning: 1, WeightQueue: 2, QueueLow: 0.2, QueueHigh: 0.8,
 		},
@@ -77,7 +78,7 @@ func TestNodesOfAllForms(t *testing.T) {
 mysql: {listen: :3306}
 cluster:
   monitor: {user: m}
-  nodes: [db1, DB2.Example.com:3307, 10.0.0.1, "[2001:DB8::1]", "[::1]:3307", "[fe80::1%eth0]:1", {address: db3, weight: 3, name: third}]
+  nodes: [db1, DB2.Example.com:3307, 10.0.0.1, "[2001:DB8::1]", "[::1]:3307", "[fe80::1%eth0]:1", {address: db3, weight: 3, name: third}, unix:/run/mysqld/mysqld.sock, /run/other.sock]
 `
 	want := []config.Node{
 		{Address: "db1:3306", Weight: 1},
@@ -87,6 +88,8 @@ cluster:
 		{Address: "[::1]:3307", Weight: 1},
 		{Address: "[fe80::1%eth0]:1", Weight: 1},
 		{Address: "db3:3306", Weight: 3, Name: "third"},
+		{Address: "unix:/run/mysqld/mysqld.sock", Weight: 1},
+		{Address: "unix:/run/other.sock", Weight: 1},
 	}
 	if got := load(t, config.Source{Data: []byte(text)}).Cluster.Nodes; !slices.Equal(got, want) {
 		t.Errorf("got %v\nwant %v", got, want)
@@ -216,6 +219,7 @@ func TestEverySettingEverywhere(t *testing.T) {
 		"path": dir + "/s", "text": "t", "list of {user, host, password, password_file}": "[{user: a, host: '%', password: b}]",
 		"list of addresses, or of {address, weight, name}": "[10.9.9.9:1, {address: db:2, weight: 2}]", "list of networks": "[10.0.0.0/8]", "list of host names": "[a.example]",
 		"trace, debug, info, warn or error": "debug", "text or json": "json", "cluster or eventual": "eventual",
+		"file mode": "0600", "off, optional or required": "off", "1.2 or 1.3": "1.3", "off, preferred, required, verify_ca or verify_identity": "verify_ca",
 	}
 	for _, s := range config.Settings() {
 		example, ok := examples[s.Type]

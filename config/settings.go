@@ -47,7 +47,7 @@ func (s Setting) key() string { return s.Path[strings.LastIndexByte(s.Path, '.')
 // Settings returns all settings in the order of the reference.
 func Settings() []Setting {
 	var all []Setting
-	for _, some := range [][]Setting{mysqlSettings(), poolSettings(), clusterSettings(), adminSettings(), logSettings()} {
+	for _, some := range [][]Setting{mysqlSettings(), doorSettings(), poolSettings(), clusterSettings(), linkSettings(), adminSettings(), logSettings()} {
 		all = append(all, some...)
 	}
 	return all
@@ -132,7 +132,7 @@ func clusterSettings() []Setting {
 	return []Setting{
 		{
 			Path: "cluster.nodes", Type: "list of addresses, or of {address, weight, name}", Required: true,
-			Doc:     "The members, host:port each (the port is 3306 if not given), in the order in which the writer is chosen.",
+			Doc:     "The members, host:port each (the port is 3306 if not given) or unix: and the path of a socket, in the order in which the writer is chosen.",
 			binding: nodesBinding(),
 		}, {
 			Path: "cluster.monitor.user", Type: "text", Required: true,

@@ -42,6 +42,8 @@ func exampleOf(s Setting) string {
 func (r *reader) validate() {
 	r.validateCluster()
 	r.validateListen()
+	r.validateSocket()
+	r.validateTLS()
 	r.validateAdmin()
 }
 

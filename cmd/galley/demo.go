@@ -188,7 +188,7 @@ func (d *theDemo) serve(ctx context.Context, ended <-chan error, began time.Time
 	}
 	app := d.lab.App()
 	var err error
-	if d.workload, err = demo.New(d.galley.listener.Addr().String(), app.User, app.Password, clusterlab.Schema); err != nil {
+	if d.workload, err = demo.New(d.galley.mysqlAddr(), app.User, app.Password, clusterlab.Schema); err != nil {
 		return err
 	}
 	defer d.workload.Close()
@@ -250,7 +250,7 @@ func (d *theDemo) ready(ctx context.Context, ended <-chan error) error {
 // greet tells how to use the demo.
 func (d *theDemo) greet() {
 	app := d.lab.App()
-	host, port, _ := net.SplitHostPort(d.galley.listener.Addr().String())
+	host, port, _ := net.SplitHostPort(d.galley.mysqlAddr())
 	p := newPrinter(d.screen)
 	p.line("")
 	p.row("  Page", "http://"+d.galley.adminAddr()+"/")

@@ -34,10 +34,10 @@ func TestMetricsOfTheReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := g.listen(); err != nil {
+	if err := g.listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	defer g.listener.Close()
+	defer g.doors[0].Close()
 	ended := make(chan struct{})
 	go func() {
 		_ = g.admin.Run(t.Context())

@@ -18,6 +18,7 @@ import (
 
 	"galley/cluster"
 	"galley/config"
+	"galley/proxy"
 	"galley/proxy/admin"
 	"galley/proxy/mysql"
 )
@@ -60,8 +61,8 @@ type galley struct {
 	vars     *cluster.Variables
 	engines  *cluster.Engines
 	mysql    *mysql.Server
-	admin    *admin.Server // Nil without an admin door.
-	listener net.Listener
+	admin    *admin.Server  // Nil without an admin door.
+	doors    []net.Listener // Of MySQL clients: TCP first.
 
 	mu       sync.Mutex
 	conf     *config.Config
@@ -112,24 +113,41 @@ func newInfo() prometheus.Collector {
 }
 
 // listen opens galley's doors.
-func (g *galley) listen() error {
-	var err error
-	if g.listener, err = net.Listen("tcp", g.conf.MySQL.Listen); err != nil {
+func (g *galley) listen(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			for _, l := range g.doors {
+				_ = l.Close()
+			}
+		}
+	}()
+	c := g.conf.MySQL
+	l, err := proxy.ListenTCP(ctx, c.Listen)
+	if err != nil {
 		return fmt.Errorf("mysql.listen: %w", err)
+	}
+	g.doors = append(g.doors, l)
+	if c.Socket != "" {
+		if l, err = proxy.ListenUnix(ctx, proxy.Socket{Path: c.Socket, Mode: c.SocketMode, Group: c.SocketGroup}); err != nil {
+			return fmt.Errorf("mysql.socket: %w", err)
+		}
+		g.doors = append(g.doors, l)
 	}
 	if g.admin == nil {
 		return nil
 	}
 	if err := g.admin.Listen(); err != nil {
-		_ = g.listener.Close()
 		return fmt.Errorf("admin: %w", err)
 	}
 	return nil
 }
 
+// mysqlAddr is where clients connect by TCP.
+func (g *galley) mysqlAddr() string { return g.doors[0].Addr().String() }
+
 // run serves until ctx ends, then drains: clients first, then what they need. A second signal cuts at once.
 func (g *galley) run(ctx context.Context) error {
-	if err := g.listen(); err != nil {
+	if err := g.listen(ctx); err != nil {
 		return err
 	}
 	cut, cutNow := context.WithCancel(context.WithoutCancel(ctx))
@@ -159,8 +177,8 @@ func (g *galley) run(ctx context.Context) error {
 	front, stopFront := context.WithCancel(ctx)
 	defer stopFront()
 	served := make(chan error, 1)
-	go func() { served <- g.mysql.Serve(front, cut, g.listener) }()
-	g.log.Info("galley serves", "version", version(), "mysql", g.listener.Addr(), "admin", g.adminAddr(), "nodes", len(g.conf.Cluster.Nodes))
+	go func() { served <- g.mysql.Serve(front, cut, g.doors...) }()
+	g.log.Info("galley serves", "version", version(), "mysql", g.mysqlAddr(), "socket", g.conf.MySQL.Socket, "admin", g.adminAddr(), "nodes", len(g.conf.Cluster.Nodes))
 	err := g.wait(ctx, failed, served, stopFront, cutNow)
 	stopBack()
 	wg.Wait()

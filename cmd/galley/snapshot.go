@@ -126,7 +126,7 @@ func role(n *cluster.Node) string {
 func (g *galley) mysqlPart() admin.MySQL {
 	st := g.mysql.Stats()
 	m := admin.MySQL{
-		Listen: g.listener.Addr().String(), Sessions: st.Sessions, ActiveSessions: st.Active, MaxSessions: int64(g.config().MySQL.MaxConnections), Waiting: st.Waiting,
+		Listen: g.mysqlAddr(), Sessions: st.Sessions, ActiveSessions: st.Active, MaxSessions: int64(g.config().MySQL.MaxConnections), Waiting: st.Waiting,
 		SessionsTotal: st.SessionsTotal, QueriesTotal: st.Statements, ReadsTotal: st.Reads, WritesTotal: st.Statements - st.Reads, ErrorsTotal: st.Errors,
 	}
 	for _, b := range st.Latency {

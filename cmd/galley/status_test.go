@@ -34,10 +34,10 @@ func TestStatusOfARunningGalley(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := g.listen(); err != nil {
+	if err := g.listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	defer g.listener.Close()
+	defer g.doors[0].Close()
 	ended := make(chan struct{})
 	go func() {
 		_ = g.admin.Run(t.Context())
@@ -63,7 +63,7 @@ func TestStatusOfARunningGalley(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"galley " + version(), "not ready", closed.Addr().String(), "Clients:", "0 of 100 at " + g.listener.Addr().String()} {
+		for _, want := range []string{"galley " + version(), "not ready", closed.Addr().String(), "Clients:", "0 of 100 at " + g.mysqlAddr()} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s: not printed: %s\n%s", door, want, text)
 			}

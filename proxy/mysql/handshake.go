@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"time"
 
@@ -195,48 +194,6 @@ func (s *session) authenticate(user, plugin string, answer []byte) (credential, 
 
 // errDenied says that a proof does not fit an account.
 var errDenied = errors.New("access denied")
-
-// findAccount finds the account that a node would take for user, and that the client's own address may use where that is asked for.
-func (s *session) findAccount(user string) (*cluster.Account, bool) {
-	view := s.srv.cluster.View()
-	set := s.srv.accounts.Snapshot()
-	if s.srv.config().CheckClientHost {
-		if _, ok := set.Find(user, s.clientIP(), view.Server.SkipNameResolve); !ok {
-			return nil, false
-		}
-	}
-	return set.Find(user, seenAs(view), view.Server.SkipNameResolve)
-}
-
-// seenAs is galley's address as the nodes see it.
-func seenAs(view *cluster.View) string {
-	if w := view.WriterNode(); w != nil && w.SeenAs.IsValid() {
-		return w.SeenAs.String()
-	}
-	for i := range view.Nodes {
-		if view.Nodes[i].SeenAs.IsValid() {
-			return view.Nodes[i].SeenAs.String()
-		}
-	}
-	return ""
-}
-
-func (s *session) clientIP() string {
-	host, _, err := net.SplitHostPort(s.shown.addr)
-	if err != nil {
-		return s.shown.addr
-	}
-	return host
-}
-
-// clientHost is the client's host in the server's words.
-func (s *session) clientHost() string {
-	ip := net.ParseIP(s.clientIP())
-	if ip != nil && ip.IsLoopback() && !s.srv.cluster.View().Server.SkipNameResolve {
-		return "localhost"
-	}
-	return s.clientIP()
-}
 
 // proof is what a client has answered to which challenge.
 type proof struct {

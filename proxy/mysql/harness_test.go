@@ -107,18 +107,24 @@ func startDoor(tb testing.TB, nodes int, sockets bool, change ...func(*config.My
 	if d.srv, err = New(o); err != nil {
 		tb.Fatal(err)
 	}
+	d.serveOn(l)
+	return d
+}
+
+// serveOn serves on listeners, beside those that are served already, until the test ends or d.stop.
+func (d *door) serveOn(listeners ...net.Listener) {
+	d.tb.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	cut, cutNow := context.WithCancel(context.Background())
 	d.stop, d.cut = stop, cutNow
-	go func() { d.served <- d.srv.Serve(ctx, cut, l) }()
-	tb.Cleanup(func() {
+	go func() { d.served <- d.srv.Serve(ctx, cut, listeners...) }()
+	d.tb.Cleanup(func() {
 		cutNow()
 		stop()
 		if err := <-d.served; err != nil {
-			tb.Errorf("Serve: %v", err)
+			d.tb.Errorf("Serve: %v", err)
 		}
 	})
-	return d
 }
 
 // dial reaches the node of an address.

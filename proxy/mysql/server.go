@@ -108,13 +108,18 @@ func (s *Server) SetConfig(c config.MySQL) { s.conf.Store(&c) }
 
 func (s *Server) config() *config.MySQL { return s.conf.Load() }
 
-// Serve accepts clients on l until ctx ends; then it lets statements and transactions end within the grace time, or until cut ends, closes the rest and returns.
-func (s *Server) Serve(ctx, cut context.Context, l net.Listener) error {
+// Serve accepts clients on the listeners until ctx ends; then it lets statements and transactions end within the grace time, or until cut ends, closes the
+// rest and returns.
+func (s *Server) Serve(ctx, cut context.Context, listeners ...net.Listener) error {
 	base, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(errShuttingDown)
-	stop := context.AfterFunc(ctx, func() {
+	front, closeFront := context.WithCancel(ctx)
+	defer closeFront()
+	stop := context.AfterFunc(front, func() {
 		s.draining.Store(true)
-		_ = l.Close()
+		for _, l := range listeners {
+			_ = l.Close()
+		}
 	})
 	defer stop()
 	watched := make(chan struct{})
@@ -122,24 +127,36 @@ func (s *Server) Serve(ctx, cut context.Context, l net.Listener) error {
 		defer close(watched)
 		s.watch(base)
 	}()
-	err := s.accept(base, l)
-	if ctx.Err() == nil {
+	ended := make(chan error, len(listeners))
+	for _, l := range listeners {
+		go func() { ended <- s.accept(base, front, l) }()
+	}
+	err := <-ended
+	failed := ctx.Err() == nil
+	closeFront() // Where one listener has failed the others are of no use: galley ends.
+	for range len(listeners) - 1 {
+		if other := <-ended; !errors.Is(other, net.ErrClosed) {
+			err = errors.Join(err, other)
+		}
+	}
+	if failed {
 		cancel(err)
 		<-watched
-		return fmt.Errorf("accepting clients on %s: %w", l.Addr(), err)
+		return err
 	}
 	s.drain(cut, cancel)
 	<-watched
 	return nil
 }
 
-func (s *Server) accept(ctx context.Context, l net.Listener) error {
+// accept takes clients in until the listener is closed. Their sessions end with ctx; who they are is found out only until front ends.
+func (s *Server) accept(ctx, front context.Context, l net.Listener) error {
 	pause := time.Duration(0)
 	for {
 		nc, err := l.Accept()
 		if err != nil {
 			if s.draining.Load() || errors.Is(err, net.ErrClosed) {
-				return err
+				return fmt.Errorf("accepting clients on %s: %w", l.Addr(), err)
 			}
 			// Out of file descriptors, or a client that was gone before it was accepted: go on.
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
@@ -154,16 +171,19 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 		pause = 0
 		s.metrics.sessions.Add(1)
 		s.wg.Add(1)
-		go s.client(ctx, nc)
+		go s.client(ctx, front, nc)
 	}
 }
 
 // client serves one client from its first byte to its last.
-func (s *Server) client(ctx context.Context, nc net.Conn) {
+func (s *Server) client(ctx, front context.Context, nc net.Conn) {
 	defer s.wg.Done()
 	c := &session{srv: s, client: wire.NewConn(nc, s.buffers)}
+	if !c.meet(front) {
+		return
+	}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
-	c.shown.since, c.shown.addr = time.Now(), nc.RemoteAddr().String()
+	c.shown.since, c.shown.addr = time.Now(), c.peer.String()
 	defer c.cancel(nil)
 	stop := context.AfterFunc(c.ctx, c.cut)
 	defer stop()

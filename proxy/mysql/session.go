@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"galley/cluster"
+	"galley/proxy"
 	"galley/proxy/mysql/classify"
 	"galley/proxy/mysql/wire"
 )
@@ -18,6 +19,7 @@ type session struct {
 	cancel context.CancelCauseFunc
 	id     uint32
 	client *wire.Conn
+	peer   proxy.Peer // Who is at the other side of client.
 	caps   wire.Capability
 	scr    [wire.ScrambleLen]byte
 
