@@ -21,6 +21,9 @@ const (
 	codeDuringCommit       = gomysql.ER_ERROR_DURING_COMMIT
 	codeOptionPrevents     = gomysql.ER_OPTION_PREVENTS_STATEMENT
 	codeConnectionKilled   = 1927
+	codeKillDenied         = gomysql.ER_KILL_DENIED_ERROR
+	codeInterrupted        = gomysql.ER_QUERY_INTERRUPTED
+	codeNoSuchQuery        = 1957
 	codeNotSupported       = gomysql.ER_NOT_SUPPORTED_YET
 	codeNoSuchThread       = gomysql.ER_NO_SUCH_THREAD
 	codeHandshake          = gomysql.ER_HANDSHAKE_ERROR

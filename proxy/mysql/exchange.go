@@ -40,6 +40,8 @@ type exchange struct {
 	unreported unreported // What it may set without the server reporting it.
 	defined    func()     // What is to be done when it has run, before the client knows; or nil.
 
+	keep *keptAnswer // Where the answer goes that galley reads itself; nil where it goes to the client.
+
 	upTo uint64 // The number of an acknowledged write that the node has applied when the answer comes.
 
 	waited         bool // It, or what was sent in front of it, has waited for upTo.
@@ -159,7 +161,9 @@ func (s *session) forward(b *backendConn, x *exchange) error {
 			}
 		case wire.EventMore, wire.EventInFile, wire.EventDone:
 		}
-		if end > 0 {
+		if x.keep != nil {
+			x.keep.buf = append(x.keep.buf, win[:end]...)
+		} else if end > 0 {
 			if !x.forwarded && x.repeatable && !b.settle() {
 				return &backendError{errMoved}
 			}

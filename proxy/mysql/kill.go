@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"encoding/binary"
-	"errors"
 	"strconv"
 
 	"galley/proxy/mysql/classify"
@@ -18,13 +17,54 @@ const instanceShift = 23
 // mayKillOthers are the global privileges that let a user kill others' sessions: SUPER and CONNECTION ADMIN (MariaDB: sql/privilege.h).
 const mayKillOthers = 1<<15 | 1<<33
 
-// kill runs KILL for the connection id of a session of this galley: on the nodes where that session has a backend conn, as the killer's own user, so that the node checks
-// the right to do so.
-func (s *session) kill(c *classify.Class) error {
-	if c.KillTarget != classify.KillConnection && c.KillTarget != classify.KillQuery {
-		return s.writeError(wire.NewError(codeNotSupported, "galley cannot do this form of KILL: use KILL [HARD | SOFT] [CONNECTION | QUERY] id"))
+// kill runs KILL where it means what galley knows: its own sessions, a user's, or a statement on whichever node. False means that the node is to run it.
+func (s *session) kill(x *exchange, sql []byte) (done bool, err error) {
+	if !x.cmd.Whole() {
+		return false, nil
 	}
-	return s.killSession(c.KillID, c.KillTarget == classify.KillQuery, c.KillSoft)
+	k, ok := classify.ParseKill(sql, s.mode())
+	if !ok {
+		return false, nil
+	}
+	if k.Target == classify.KillUser {
+		return true, s.killUser(&k)
+	}
+	if x.stmt != nil && x.stmt.params > 0 {
+		if k.ID, k.Plain = x.stmt.number(x.cmd.Body); !k.Parameter || !k.Plain {
+			return false, nil
+		}
+	}
+	if !k.Plain {
+		evaluated, err := s.evaluate(&k, sql[k.Start:k.End])
+		if !evaluated {
+			return true, err
+		}
+	}
+	switch {
+	case k.Target == classify.KillQueryID:
+		return true, s.killQueryID(&k)
+	case k.ID < firstConnectionID:
+		return false, nil
+	}
+	return true, s.killID(&k)
+}
+
+// evaluate has a node say what the expression of a KILL is. False means that the client has its answer, an error.
+func (s *session) evaluate(k *classify.KillStatement, expression []byte) (bool, error) {
+	answer, ok, err := s.runKept("SELECT (" + string(expression) + ")")
+	if !ok {
+		return false, err
+	}
+	if refused := answer.refused(); refused != nil {
+		return false, s.writeError(refused)
+	}
+	if len(answer.rows) == 1 {
+		if row, ok := values(answer.rows[0]); ok && len(row) == 1 {
+			k.ID, _ = strconv.ParseUint(row[0].text, 10, 64) // NULL and what is no number are 0, which nothing has.
+			return true, nil
+		}
+	}
+	return false, s.writeError(wire.NewError(codeNoSuchThread, "Unknown thread id: 0"))
 }
 
 // processKill runs COM_PROCESS_KILL.
@@ -34,64 +74,111 @@ func (s *session) processKill(cmd *wire.Command) error {
 	}
 	id := uint64(binary.LittleEndian.Uint32(cmd.Body[1:]))
 	if id >= firstConnectionID {
-		return s.killSession(id, false, false)
+		return s.killID(&classify.KillStatement{Target: classify.KillConnection, ID: id})
 	}
 	x := exchange{cmd: cmd, packet: cmd.Packet, kind: wire.AnswerSingle, noData: true}
 	return s.execute(s.homeTarget(toWriter), &x)
 }
 
-func (s *session) killSession(id uint64, query, soft bool) error {
-	target := s.srv.session(id)
-	if target == nil {
-		return s.writeError(wire.NewError(codeNoSuchThread, "Unknown thread id: %d", id))
+// killID kills the session of this galley that has the id.
+func (s *session) killID(k *classify.KillStatement) error {
+	target := s.srv.session(k.ID)
+	switch {
+	case target == s && k.Query:
+		return s.writeError(wire.NewError(codeInterrupted, "Query execution was interrupted"))
+	case target == s:
+		return s.killSelf()
+	case target == nil:
+		return s.writeError(noSuchSession(k.ID, s.srv.config().InstanceID))
 	}
-	if target == s {
-		if query {
-			return s.writeOK()
-		}
-		_ = s.writeError(&wire.ServerError{Code: codeConnectionKilled, SQLState: "70100", Message: "Connection was killed"})
-		return endSession(closeKilled, errKilled)
-	}
-	mayKill := target.userName() == s.login.user || s.access&mayKillOthers != 0
-	for _, busy := range target.threads() {
-		if query && !busy.running {
-			continue
-		}
-		err := s.killThread(busy, query, soft)
-		if refused, ok := errors.AsType[*wire.ServerError](err); ok && refused.Code == codeNoSuchThread {
-			continue // It has gone by itself.
-		}
-		if err != nil {
-			return s.writeError(clientError(err, "the node could not be asked to kill the statement"))
-		}
-		mayKill = true
-	}
-	if !mayKill {
-		// The target has nothing on any node, so that no node could be asked whether this user may kill it.
-		return s.writeError(wire.NewError(1095, "You are not owner of thread %d", id))
-	}
-	if !query {
-		target.cancel(errKilled)
-		_ = target.client.Close()
+	if refused := s.killSession(target, k); refused != nil {
+		return s.writeError(refused)
 	}
 	return s.writeOK()
 }
 
-// killThread asks a node to kill a thread, over a connection of its own.
-func (s *session) killThread(t thread, query, soft bool) error {
-	l := s.login
-	l.schema, l.setup = "", trackEverything
-	b, err := s.srv.dialBackend(s.ctx, t.node, &l)
-	if err != nil {
-		return err
+// killSelf ends the session in the server's words.
+func (s *session) killSelf() error {
+	_ = s.writeError(&wire.ServerError{Code: codeConnectionKilled, SQLState: "70100", Message: "Connection was killed"})
+	return endSession(closeKilled, errKilled)
+}
+
+// noSuchSession says that there is no session with an id, or which galley has it.
+func noSuchSession(id uint64, instance int) *wire.ServerError {
+	if of := int(id >> instanceShift & 0xff); id < 1<<32 && of != instance {
+		return wire.NewError(codeNoSuchThread, "Unknown thread id: %d (galley: it is of the galley with instance_id %d, and this one has %d: send the KILL there)", id, of, instance)
 	}
-	defer func() { _ = b.Close() }()
-	statement := "KILL "
-	if soft {
-		statement += "SOFT "
+	return wire.NewError(codeNoSuchThread, "Unknown thread id: %d", id)
+}
+
+// killSession kills another session, or what it runs: on the node where something of it runs, as the killer's own user, so that the node checks the right to do so.
+func (s *session) killSession(target *session, k *classify.KillStatement) *wire.ServerError {
+	mayKill := target.userName() == s.login.user || s.access&mayKillOthers != 0
+	ran, err := s.srv.interrupt(s.ctx, target, &s.login, k)
+	switch {
+	case err != nil && !isUnknownThread(err):
+		return clientError(err, "the node could not be asked to kill the statement")
+	case !mayKill && (!ran || err != nil):
+		// The target has nothing on any node, so that no node could be asked whether this user may kill it.
+		return wire.NewError(codeKillDenied, "You are not owner of thread %d", target.id)
 	}
-	if query {
-		statement += "QUERY "
+	s.srv.metrics.kills[killAsked].Add(1)
+	if !k.Query {
+		target.cancel(errKilled)
+		_ = target.client.Close()
 	}
-	return b.command(wire.ComQuery, statement+strconv.FormatUint(uint64(t.id), 10))
+	return nil
+}
+
+// killUser runs KILL USER: on galley's sessions of that user, and on the user's other threads on every node.
+func (s *session) killUser(k *classify.KillStatement) error {
+	if k.CurrentUser {
+		k.User = s.login.user
+	}
+	own := k.User == s.login.user
+	killed, self := uint64(0), false
+	for _, target := range s.srv.sessionsOf(k.User) {
+		if k.Host != "" && k.Host != "%" && k.Host != target.clientHost() && k.Host != target.clientIP() {
+			continue
+		}
+		if target == s {
+			self = true
+			killed++
+			continue
+		}
+		if !own && s.access&mayKillOthers == 0 {
+			return s.writeError(wire.NewError(codeKillDenied, "You are not owner of thread %d", target.id))
+		}
+		if s.killSession(target, k) == nil {
+			killed++
+		}
+	}
+	n, refused := s.killThreadsOf(k)
+	if refused != nil {
+		return s.writeError(refused)
+	}
+	ok := wire.OK{Status: s.status &^ wire.StatusMoreResults, AffectedRows: killed + n}
+	if err := s.client.WritePacket(ok.Append(nil, 0, s.caps.Has(wire.ClientSessionTrack))); err != nil {
+		return endSession(closeClientGone, err)
+	}
+	if self && !k.Query {
+		return endSession(closeKilled, errKilled)
+	}
+	return nil
+}
+
+// number reads the one parameter of an execution, as far as it is a whole number. The types that come along are kept for later executions, which need not bring them.
+func (st *statement) number(body []byte) (uint64, bool) {
+	e, ok := parseExecute(body, st.params)
+	if !ok || st.params != 1 || body[e.nullBitmap]&1 != 0 || st.longOn != nil {
+		return 0, false
+	}
+	if e.typesEnd > 0 {
+		st.types = append(st.types[:0], body[e.flagAt+1:e.typesEnd]...)
+		st.bound++
+	}
+	if len(st.types) < 2 {
+		return 0, false
+	}
+	return parameterNumber(st.types[0], body[max(e.flagAt+1, e.typesEnd):])
 }

@@ -32,7 +32,31 @@ type metrics struct {
 	sessions   atomic.Uint64
 	closed     [closeReasons]atomic.Uint64
 	waiting    atomic.Int64
+	kills      [killReasons]atomic.Uint64
 	bounds     [latencyBuckets]time.Duration
+}
+
+// killReason is why a KILL was sent to a node: a closed list, the label of the metric.
+type killReason byte
+
+// The reasons for a KILL.
+const (
+	killAsked      killReason = iota // A client has asked for it.
+	killClientGone                   // The client is gone while its statement runs.
+	killOvertime                     // The statement has run for longer than it may.
+	killReasons
+)
+
+// String gives the reason's word.
+func (r killReason) String() string {
+	switch r {
+	case killClientGone:
+		return "client_gone"
+	case killOvertime:
+		return "max_execution_time"
+	case killAsked, killReasons:
+	}
+	return "asked"
 }
 
 // statement counts one statement.
@@ -57,7 +81,7 @@ func (m *metrics) took(took time.Duration, weight uint64) {
 type collector struct {
 	srv                                                                                *Server
 	statements, latency, errors, sessions, opened, closed, waiting, conns, lost, dials *prometheus.Desc
-	retries, hidden                                                                    *prometheus.Desc
+	retries, hidden, kills                                                             *prometheus.Desc
 }
 
 func newCollector(srv *Server) *collector {
@@ -77,13 +101,14 @@ func newCollector(srv *Server) *collector {
 		lost:       desc("backend_conns_lost_total", "Backend conns that broke while a command was under way."),
 		dials:      desc("backend_dial_errors_total", "Backend conns that could not be opened."),
 		retries:    desc("retries_total", "Commands run again on another node."),
+		kills:      desc("kills_total", "Sessions and statements killed, by reason.", "reason"),
 		hidden:     desc("hidden_writes_total", "Reads by their text that a reader refused because they write, and the writer ran."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.statements, c.latency, c.errors, c.sessions, c.opened, c.closed, c.waiting, c.conns, c.lost, c.dials, c.retries, c.hidden} {
+	for _, d := range []*prometheus.Desc{c.statements, c.latency, c.errors, c.sessions, c.opened, c.closed, c.waiting, c.conns, c.lost, c.dials, c.retries, c.hidden, c.kills} {
 		ch <- d
 	}
 }
@@ -99,6 +124,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for r := range closeReasons {
 		count(c.closed, m.closed[r].Load(), r.String())
+	}
+	for r := range killReasons {
+		count(c.kills, m.kills[r].Load(), r.String())
 	}
 	count(c.errors, m.errors.Load())
 	count(c.opened, m.sessions.Load())

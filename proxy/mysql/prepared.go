@@ -70,7 +70,10 @@ func (s *session) prepare(x *exchange) error {
 		return s.writeError(wire.NewError(codePacketTooLarge, "galley: a statement to be prepared may have %d bytes at most (mysql.max_statement_buffer)", s.srv.config().MaxAllowedBuffer))
 	}
 	st := &statement{sql: append([]byte(nil), x.cmd.Body[1:]...), schema: s.state.schema}
-	st.class = classify.Statement(st.sql, s.mode())
+	if st.class = classify.Statement(st.sql, s.mode()); st.class.Flags.Has(classify.ConnectionID) {
+		st.class = s.identify(x, &st.class)
+		st.sql = append(st.sql[:0], x.cmd.Body[1:]...)
+	}
 	if s.issued++; s.issued == lastPrepared {
 		s.issued = 1
 	}
@@ -100,6 +103,11 @@ func (s *session) executeStatement(x *exchange, st *statement) error {
 		return s.longDataLost(x, st)
 	}
 	x.stmt = st
+	if st.class.Kind == classify.Kill {
+		if done, err := s.kill(x, st.sql); done || err != nil {
+			return err
+		}
+	}
 	t, reason, err := s.place(x, &st.class, st.sql)
 	if err != nil {
 		return err

@@ -195,8 +195,13 @@ func (s *session) query(x *exchange) error {
 	if x.cmd.Whole() {
 		class = classify.Statement(x.cmd.Body[1:], s.mode())
 	}
-	if class.Kind == classify.Kill && class.KillID >= firstConnectionID {
-		return s.kill(&class)
+	if class.Flags.Has(classify.ConnectionID) {
+		class = s.identify(x, &class)
+	}
+	if class.Kind == classify.Kill {
+		if done, err := s.kill(x, x.cmd.Body[1:]); done || err != nil {
+			return err
+		}
 	}
 	t, reason, err := s.place(x, &class, x.cmd.Body[1:])
 	if err != nil {

@@ -66,25 +66,6 @@ func (s *session) userName() string {
 	return ""
 }
 
-// thread is a session's backend conn as KILL needs it.
-type thread struct {
-	node    *cluster.Node
-	id      uint32
-	running bool
-}
-
-// threads gives the session's threads on nodes; it may be called from any goroutine.
-func (s *session) threads() []thread {
-	var all []thread
-	running := s.shown.running.Load()
-	for _, b := range []*backendConn{s.shown.writer.Load(), s.shown.reader.Load()} {
-		if b != nil {
-			all = append(all, thread{node: b.node, id: b.threadID, running: b == running})
-		}
-	}
-	return all
-}
-
 // Stats is the door's counters and gauges at one moment.
 type Stats struct {
 	Sessions, Active, Waiting                               int64

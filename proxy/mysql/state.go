@@ -18,6 +18,8 @@ type state struct {
 	vars    []variable
 	pins    pins
 
+	ownThreadID bool // The session has set pseudo_thread_id.
+
 	// The client's own settings of session tracking; galley always tracks everything.
 	track trackWish
 }
@@ -136,6 +138,7 @@ func (s *state) noteVariable(name, value []byte) {
 		return
 	case replayPins:
 		s.pins |= pinVariable
+		s.ownThreadID = s.ownThreadID || string(name) == "pseudo_thread_id"
 		return
 	case replaySet:
 	}
