@@ -138,7 +138,7 @@ func (s *session) killUser(k *classify.KillStatement) error {
 	own := k.User == s.login.user
 	killed, self := uint64(0), false
 	for _, target := range s.srv.sessionsOf(k.User) {
-		if k.Host != "" && k.Host != "%" && k.Host != target.clientHost() && k.Host != target.clientIP() {
+		if k.Host != "" && k.Host != "%" && k.Host != target.clientHost() && k.Host != target.peer.Host() {
 			continue
 		}
 		if target == s {
