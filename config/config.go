@@ -59,6 +59,10 @@ type MySQL struct {
 	Consistency string
 	// InstanceID is galley's own number in connection ids, 0 to 255.
 	InstanceID int
+	// Compression is which compression clients may ask for: CompressionAny, CompressionZlib, CompressionZstd or CompressionOff.
+	Compression string
+	// NodeCompression is which compression nodes are asked for: CompressionOff, CompressionZlib or CompressionZstd. In the file it is cluster.compression.
+	NodeCompression string
 	// Pool is how sessions share backend conns.
 	Pool Pool
 }
@@ -139,6 +143,14 @@ const (
 	Consistent = "cluster"
 	// Eventual lets a read see what its node has applied so far.
 	Eventual = "eventual"
+)
+
+// The values of MySQL.Compression and MySQL.NodeCompression.
+const (
+	CompressionAny  = "any"
+	CompressionZlib = "zlib"
+	CompressionZstd = "zstd"
+	CompressionOff  = "off"
 )
 
 // User is an account with its password.

@@ -49,7 +49,7 @@ func (s *Server) dialBackend(ctx context.Context, node *cluster.Node, l *login) 
 	}
 	b := &backendConn{Conn: wire.NewConn(nc, s.buffers), node: node}
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
-	err = b.login(l)
+	err = b.login(l, s.config().NodeCompression)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
@@ -69,7 +69,7 @@ func (s *Server) dialBackend(ctx context.Context, node *cluster.Node, l *login) 
 	return b, nil
 }
 
-func (b *backendConn) login(l *login) error {
+func (b *backendConn) login(l *login, compression string) error {
 	p, err := b.ReadPacket(handshakePacketLimit)
 	if err != nil {
 		return err
@@ -99,13 +99,17 @@ func (b *backendConn) login(l *login) error {
 		}
 		answer = nil // The node asks for the account's own plugin next.
 	}
+	b.caps |= nodeCompression(compression, g.Capability)
 	resp := wire.Login{
-		Capability: b.caps, MaxPacket: 1 << 30, Charset: l.charset, User: l.user, Auth: answer, Schema: l.schema, Plugin: plugin, Attrs: l.attrs,
+		ZstdLevel: wire.DefaultZstdLevel, Capability: b.caps, MaxPacket: 1 << 30, Charset: l.charset, User: l.user, Auth: answer, Schema: l.schema, Plugin: plugin, Attrs: l.attrs,
 	}
 	if err := b.WritePacket(resp.Append(nil)); err != nil {
 		return err
 	}
 	if err := b.authenticate(l); err != nil {
+		return err
+	}
+	if err := b.Compress(wire.Chosen(b.caps), wire.DefaultZstdLevel, wire.ClientSide); err != nil {
 		return err
 	}
 	b.schema = l.schema

@@ -141,6 +141,7 @@ func (s *session) send(b *backendConn, x *exchange) error {
 func (s *session) forward(b *backendConn, x *exchange) error {
 	a := &s.answer
 	a.Start(x.kind, b.caps)
+	a.Seq = s.client.Seq - 1
 	for !a.Done {
 		win := b.Window()
 		n, ev, err := a.Walk(win)
@@ -183,9 +184,16 @@ func (s *session) forward(b *backendConn, x *exchange) error {
 
 // goOn gets what the walk needs next.
 func (s *session) goOn(b *backendConn, ev wire.Event) error {
+	if ev == wire.EventMore || s.answer.Done {
+		if err := s.client.Flush(); err != nil {
+			return endSession(closeClientGone, err)
+		}
+	}
 	switch ev {
 	case wire.EventInFile:
-		return s.relayFile(b)
+		err := s.relayFile(b)
+		s.answer.Seq = s.client.Seq - 1
+		return err
 	case wire.EventMore:
 		if s.answer.Done {
 			return nil
@@ -411,6 +419,8 @@ func maybeTrouble(p []byte) bool {
 
 // relayFile passes the client's answer to a LOCAL INFILE request on to the node: packets up to an empty one (MY, "Protocol::LOCAL_INFILE_Data").
 func (s *session) relayFile(b *backendConn) error {
+	s.client.Seq = s.answer.Seq + 1
+	b.GoOn()
 	var werr error
 	write := func(p []byte) error {
 		if werr == nil {

@@ -17,8 +17,8 @@ import (
 // loginLimit bounds a client's login, in bytes: connection attributes may have 64 KB.
 const loginLimit = 128 << 10
 
-// unsupported are the flags that galley does not offer to clients: each hop has its own compression and TLS.
-const unsupported = wire.ClientCompress | wire.ClientSSL
+// ownToHop are the flags that clients and nodes do not agree on through galley: each hop has its own compression and TLS.
+const ownToHop = anyCompression | wire.ClientSSL
 
 // handshake greets the client, takes its login and checks it, so that the session can begin. Its error ends the session; the client has been told.
 func (s *session) handshake() error {
@@ -29,7 +29,7 @@ func (s *session) handshake() error {
 	if err != nil {
 		return err
 	}
-	offered := (wire.Shared & capabilities(&view.Server)) &^ unsupported
+	offered := wire.Shared&capabilities(&view.Server) | offeredCompression(s.srv.config().Compression)
 	s.scr = newScramble()
 	g := wire.Greeting{
 		Version: s.srv.version(&view.Server), ThreadID: s.id, Scramble: s.scr, Capability: offered,
@@ -49,16 +49,14 @@ func (s *session) handshake() error {
 	if err != nil {
 		return s.badHandshake(err)
 	}
-	if l.Asked.Has(wire.ClientCompress) {
-		// mysqlnd compresses what follows whether it was offered or not.
-		_ = s.writeError(wire.NewError(codeHandshake, "galley does not compress towards clients yet: connect without the compression flag"))
-		return endSession(closeHandshake, errors.New("compression was asked for, which was not offered"))
+	if err := s.refuseCompression(&l); err != nil {
+		return err
 	}
 	s.caps = l.Capability
 	if len(p) <= 32 {
 		return s.badHandshake(errors.New("TLS was asked for, which was not offered"))
 	}
-	next := login{user: l.User, charset: l.Charset, attrs: l.Attrs, caps: l.Capability &^ (wire.ClientConnectWithDB | unsupported)}
+	next := login{user: l.User, charset: l.Charset, attrs: l.Attrs, caps: l.Capability &^ (wire.ClientConnectWithDB | ownToHop)}
 	if next.secret, err = s.authenticate(l.User, l.Plugin, l.Auth); err != nil {
 		return err
 	}
@@ -69,7 +67,10 @@ func (s *session) handshake() error {
 	if err := s.client.SetDeadline(time.Time{}); err != nil {
 		return endSession(closeHandshake, err)
 	}
-	return s.writeOK()
+	if err := s.writeOK(); err != nil {
+		return err
+	}
+	return s.compress(&l)
 }
 
 // begin starts the session's state afresh for a login.

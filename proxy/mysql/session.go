@@ -307,6 +307,7 @@ func (s *session) close() {
 			s.drop(b)
 		}
 	}
+	_ = s.client.Flush()
 	s.client.Discard(len(s.client.Window()))
 	s.client.Release()
 	_ = s.client.Close()

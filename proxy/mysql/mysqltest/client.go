@@ -28,6 +28,7 @@ type Login struct {
 	Caps                   wire.Capability
 	Plugin                 string // What the client starts with; mysql_native_password by default.
 	Attrs                  []byte
+	Chop                   int // The most that the client puts into one compressed packet; 0 is as much as the protocol takes.
 }
 
 // Client is a bare client: commands out, answers in. It is for one goroutine.
@@ -58,7 +59,7 @@ func Connect(nc net.Conn, l Login) (*Client, error) {
 
 // Greet reads the greeting.
 func Greet(nc net.Conn) (*Client, error) {
-	c := &Client{nc: nc, s: newStream(nc)}
+	c := &Client{nc: nc, s: newStream(nc, 1)}
 	_ = nc.SetDeadline(time.Now().Add(ioLimit))
 	p, err := c.s.read()
 	if err != nil {
@@ -87,11 +88,15 @@ func (c *Client) Login(l Login) error {
 	if err != nil {
 		return err
 	}
-	login := wire.Login{Capability: l.Caps, MaxPacket: 1 << 24, Charset: 45, User: l.User, Auth: answer, Schema: l.Schema, Plugin: l.Plugin, Attrs: l.Attrs}
+	login := wire.Login{Capability: l.Caps, MaxPacket: 1 << 24, Charset: 45, User: l.User, Auth: answer, Schema: l.Schema, Plugin: l.Plugin, Attrs: l.Attrs, ZstdLevel: 3}
 	if err := c.s.write(login.Append(nil)); err != nil {
 		return err
 	}
-	return c.authenticate(l.Password)
+	if err := c.authenticate(l.Password); err != nil {
+		return err
+	}
+	c.s.pack(wire.Chosen(l.Caps), false, l.Chop)
+	return nil
 }
 
 // authenticate reads on to the OK.
@@ -154,7 +159,7 @@ func NativeAnswer(challenge []byte, password string) string {
 
 // Send sends one command.
 func (c *Client) Send(com byte, argument string) error {
-	c.s.seq = 0
+	c.s.begin()
 	_ = c.nc.SetDeadline(time.Now().Add(ioLimit))
 	return c.s.write(append([]byte{com}, argument...))
 }
@@ -162,9 +167,15 @@ func (c *Client) Send(com byte, argument string) error {
 // SendRaw sends bytes as they are.
 func (c *Client) SendRaw(p []byte) error {
 	_ = c.nc.SetDeadline(time.Now().Add(ioLimit))
-	_, err := c.nc.Write(p)
+	_, err := c.s.nc.Write(p)
 	return err
 }
+
+// Number gives the sequence number of the packet that was read last, where the protocol is not compressed.
+func (c *Client) Number() byte { return c.s.seq - 1 }
+
+// Packed gives the compressed protocol of the connection; nil where it is not compressed.
+func (c *Client) Packed() *Packed { return c.s.packed }
 
 // Packet reads one payload.
 func (c *Client) Packet() ([]byte, error) {

@@ -50,7 +50,7 @@ type setting struct{ name, value string }
 
 func newConn(n *Node, nc net.Conn, thread uint32) *Conn {
 	return &Conn{
-		Node: n, Thread: thread, s: newStream(nc), stmts: map[uint32]*stmt{}, nextStmt: thread * 10, limit: -1,
+		Node: n, Thread: thread, s: newStream(nc, 0), stmts: map[uint32]*stmt{}, nextStmt: thread * 10, limit: -1,
 		gone: make(chan struct{}), interrupt: make(chan struct{}, 1), Status: wire.StatusAutocommit,
 	}
 }
@@ -69,14 +69,24 @@ func (c *Conn) Reset() {
 	c.Close()
 }
 
+// Packed gives the compressed protocol of the connection; nil where it is not compressed.
+func (c *Conn) Packed() *Packed { return c.s.packed }
+
 func (c *Conn) run() {
 	defer c.Close()
 	if err := c.login(); err != nil {
 		return
 	}
 	for {
+		c.s.begin()
 		body, err := c.s.read()
-		if err != nil || len(body) == 0 {
+		if err != nil {
+			if errors.Is(err, errSequence) || errors.Is(err, errOrder) {
+				_ = c.refuse(wire.NewError(1156, "Got packets out of order: %v", err))
+			}
+			return
+		}
+		if len(body) == 0 {
 			return
 		}
 		if err := c.serve(body); err != nil {
@@ -86,8 +96,12 @@ func (c *Conn) run() {
 }
 
 func (c *Conn) login() error {
+	n := c.Node
+	n.mu.Lock()
+	refused, compression, chop := n.refused, n.compression, n.chop
+	n.mu.Unlock()
 	g := wire.Greeting{
-		Version: Version, ThreadID: c.Thread, Capability: wire.Capability(Capabilities) | wire.Capability(ExtendedCaps)<<32, Charset: 45,
+		Version: Version, ThreadID: c.Thread, Capability: wire.Capability(Capabilities) | wire.Capability(ExtendedCaps)<<32 | compression, Charset: 45,
 		Status: c.Status, Plugin: gomysql.AUTH_NATIVE_PASSWORD,
 	}
 	if _, err := rand.Read(g.Scramble[:]); err != nil {
@@ -96,10 +110,6 @@ func (c *Conn) login() error {
 	for i := range g.Scramble {
 		g.Scramble[i] = 'a' + g.Scramble[i]%26
 	}
-	n := c.Node
-	n.mu.Lock()
-	refused := n.refused
-	n.mu.Unlock()
 	if refused != nil && refused.Code == 1040 {
 		return c.refuse(refused) // In place of the greeting.
 	}
@@ -129,7 +139,11 @@ func (c *Conn) login() error {
 	n.logins++
 	n.mu.Unlock()
 	c.OK(wire.OK{})
-	return c.flush()
+	if err := c.flush(); err != nil {
+		return err
+	}
+	c.s.pack(wire.Chosen(c.Caps), true, chop)
+	return nil
 }
 
 // begins sets what new sessions begin with.

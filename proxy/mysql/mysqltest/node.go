@@ -34,22 +34,25 @@ type Node struct {
 	Addr    string
 	Backend *balancer.Backend
 
-	mu       sync.Mutex
-	rules    []*rule
-	log      []Command
-	grown    chan struct{} // Closed and replaced when log grows.
-	conns    map[*Conn]struct{}
-	threads  uint32
-	logins   int
-	users    map[string]User
-	schemas  map[string]bool // Those that do not exist.
-	refused  *wire.ServerError
-	begin    string
-	down     bool
-	closed   chan struct{}
-	stopOnce sync.Once
-	wg       sync.WaitGroup
-	listener net.Listener
+	mu      sync.Mutex
+	rules   []*rule
+	log     []Command
+	grown   chan struct{} // Closed and replaced when log grows.
+	conns   map[*Conn]struct{}
+	threads uint32
+	logins  int
+	users   map[string]User
+	schemas map[string]bool // Those that do not exist.
+	refused *wire.ServerError
+	begin   string
+	down    bool
+
+	compression wire.Capability // The flags of what it offers.
+	chop        int
+	closed      chan struct{}
+	stopOnce    sync.Once
+	wg          sync.WaitGroup
+	listener    net.Listener
 }
 
 // User is how a node authenticates a user. A node without users lets everybody in.
@@ -208,6 +211,13 @@ func (n *Node) DropSchema(name string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.schemas[name] = true
+}
+
+// Compress has the node offer compression by these flags, and put no more than chop into one packet, or as much as the protocol takes if it is 0.
+func (n *Node) Compress(flags wire.Capability, chop int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.compression, n.chop = flags, chop
 }
 
 // Begin has new connections begin with what SET would set, by global variables or init_connect: the client is told nothing of it.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -20,9 +21,35 @@ type stream struct {
 	r   *bufio.Reader
 	seq byte
 	got int // Bytes read so far.
+
+	packed *Packed // Where the protocol is compressed.
+	first  byte    // The number, besides the next one, that a packet that is read may have: that of the first packet of a command or an answer.
 }
 
-func newStream(nc net.Conn) *stream { return &stream{nc: nc, r: bufio.NewReaderSize(nc, 32<<10)} }
+// errSequence is what both sides say of packets that do not follow each other.
+var errSequence = errors.New("packets out of order")
+
+// pack begins compression.
+func (s *stream) pack(with wire.Compression, serves bool, chop int) {
+	if with == wire.NoCompression {
+		return
+	}
+	s.packed = &Packed{Conn: s.nc, With: with, Serves: serves, Chop: chop}
+	s.nc, s.r = s.packed, bufio.NewReaderSize(s.packed, 32<<10)
+}
+
+// begin says that a command begins.
+func (s *stream) begin() {
+	s.seq = 0
+	if s.packed != nil && (!s.packed.Serves || s.r.Buffered() == 0) {
+		s.packed.Begin()
+	}
+}
+
+// newStream reads packets of which the first of an answer, or of a command, has the number first.
+func newStream(nc net.Conn, first byte) *stream {
+	return &stream{nc: nc, r: bufio.NewReaderSize(nc, 32<<10), first: first}
+}
 
 // read reads one payload, joined where it is of several packets.
 func (s *stream) read() ([]byte, error) {
@@ -33,7 +60,13 @@ func (s *stream) read() ([]byte, error) {
 			return nil, err
 		}
 		n := wire.PayloadLen(head[:])
+		if s.packed == nil && head[3] != s.seq && head[3] != s.first {
+			return nil, fmt.Errorf("%w: %d in place of %d", errSequence, head[3], s.seq)
+		}
 		s.seq = head[3] + 1
+		if s.packed != nil {
+			s.seq = s.packed.seq // As servers and clients have it (MariaDB: sql/net_serv.cc): these numbers then say nothing.
+		}
 		at := len(payload)
 		payload = append(payload, make([]byte, n)...)
 		if _, err := io.ReadFull(s.r, payload[at:]); err != nil {

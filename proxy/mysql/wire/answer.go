@@ -53,10 +53,11 @@ type Answer struct {
 	left         int  // Definitions still to come in this part.
 	columns      int  // Of a prepared statement, after its parameters.
 	skip         int  // Bytes of the current packet still to come.
+	renumber     bool // The packets' numbers mean nothing, as the protocol is compressed: they get rising ones.
 
 	LastStart int    // Offset in the window given to Walk where the packet of the event starts.
 	Status    uint16 // Of the last OK or EOF.
-	Seq       byte   // Sequence number of the last packet walked.
+	Seq       byte   // Sequence number of the last packet walked; where packets are given numbers, the next one gets the one behind it.
 	InsertID  bool   // An OK had a last insert id.
 	Results   int    // Result sets and OKs seen.
 	Done      bool
@@ -64,7 +65,7 @@ type Answer struct {
 
 // Start makes a ready to walk over the answer to a command on a connection with capabilities c.
 func (a *Answer) Start(kind AnswerKind, c Capability) {
-	*a = Answer{kind: kind, deprecateEOF: c.Has(ClientDeprecateEOF), cacheMeta: c.Has(ClientCacheMetadata)}
+	*a = Answer{kind: kind, deprecateEOF: c.Has(ClientDeprecateEOF), cacheMeta: c.Has(ClientCacheMetadata), renumber: Chosen(c) != NoCompression}
 	if kind == AnswerRows {
 		a.state = stateRows
 	}
@@ -101,7 +102,7 @@ func (a *Answer) Walk(win []byte) (n int, ev Event, err error) {
 		length := PayloadLen(win[n:])
 		if a.continues {
 			a.continues = length == maxPayload
-			a.Seq = win[n+3]
+			a.number(win[n:])
 			a.skip = HeaderLen + length
 			continue
 		}
@@ -109,7 +110,7 @@ func (a *Answer) Walk(win []byte) (n int, ev Event, err error) {
 			return n, EventMore, fmt.Errorf("%w: empty packet in an answer", ErrMalformed)
 		}
 		if whole := a.whole(win[n:], length); !whole {
-			a.Seq = win[n+3]
+			a.number(win[n:])
 			a.continues = length == maxPayload
 			a.skip = HeaderLen + length
 			continue
@@ -118,13 +119,21 @@ func (a *Answer) Walk(win []byte) (n int, ev Event, err error) {
 			return n, EventMore, nil
 		}
 		a.LastStart = n
-		a.Seq = win[n+3]
+		a.number(win[n:])
 		n += HeaderLen + length
 		ev, err = a.packet(win[a.LastStart+HeaderLen : n])
 		if err != nil || ev != EventMore {
 			return n, ev, err
 		}
 	}
+}
+
+// number takes the number of the packet at p, or gives it one.
+func (a *Answer) number(p []byte) {
+	if a.renumber {
+		p[3] = a.Seq + 1
+	}
+	a.Seq = p[3]
 }
 
 // checkEmpty refuses a complete header of an empty packet where none may stand.

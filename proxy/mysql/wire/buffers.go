@@ -9,10 +9,11 @@ const (
 	largeBuffer = 64 << 10
 )
 
-// Buffers is a store of read buffers that connections take while they have something to read. Safe for use by many goroutines.
+// Buffers is a store of buffers, and of compressors, that connections take while they have something to do. Safe for use by many goroutines.
 type Buffers struct {
-	small sync.Pool
-	large sync.Pool
+	small  sync.Pool
+	large  sync.Pool
+	codecs codecs
 }
 
 // NewBuffers makes an empty store.

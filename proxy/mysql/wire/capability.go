@@ -28,6 +28,7 @@ const (
 	ClientExpiredPasswords = Capability(mysql.CLIENT_CAN_HANDLE_EXPIRED_PASSWORDS)
 	ClientSessionTrack     = Capability(mysql.CLIENT_SESSION_TRACK)
 	ClientDeprecateEOF     = Capability(mysql.CLIENT_DEPRECATE_EOF)
+	ClientZstd             = Capability(mysql.CLIENT_ZSTD_COMPRESSION_ALGORITHM) // MySQL 8; the level is the login's last byte.
 
 	ClientProgress         = Capability(1) << 32 // MARIADB_CLIENT_PROGRESS: ERR packets with code 0xffff report progress.
 	ClientBulk             = Capability(1) << 34 // MARIADB_CLIENT_STMT_BULK_OPERATIONS: COM_STMT_BULK_EXECUTE.
@@ -38,11 +39,12 @@ const (
 
 // Shared is what a client and a node may agree on through galley: their answers to it are forwarded as they are.
 // Cached metadata is not in it: a node leaves definitions out that it has sent on one connection, and the client may be sent on to another.
-// Compression and TLS are each hop's own matter and are not in it, nor are MySQL's query attributes and optional metadata, which MariaDB has not.
+// Compression and TLS are each hop's own matter and are not in it, nor are MySQL's query attributes and optional metadata, which MariaDB has not,
+// nor bulk unit results (MariaDB 11.5), whose ids come as rows: what LAST_INSERT_ID() is about would go unseen.
 const Shared = ClientFoundRows | ClientLongFlag | ClientLocalFiles | ClientIgnoreSpace | ClientProtocol41 | ClientInteractive | ClientTransactions |
 	ClientSecureConnection | ClientMultiStatements | ClientMultiResults | ClientPSMultiResults | ClientPluginAuth | ClientConnectAttrs | ClientPluginAuthLenenc |
 	ClientExpiredPasswords | ClientSessionTrack | ClientDeprecateEOF | ClientConnectWithDB |
-	ClientProgress | ClientBulk | ClientExtendedMetadata | ClientBulkUnitResults
+	ClientProgress | ClientBulk | ClientExtendedMetadata
 
 // perClass are the flags that change what the server answers or does, so that two backend conns which differ in one of them cannot stand in for each other.
 const perClass = ClientMySQL | ClientFoundRows | ClientLocalFiles | ClientIgnoreSpace | ClientInteractive | ClientMultiStatements | ClientMultiResults |

@@ -19,6 +19,9 @@ func (c *Command) Whole() bool { return c.rest == 0 && !c.continues }
 
 // ReadCommand waits for a command and reads it whole if its packet has at most limit bytes; of a longer one, the first limit bytes.
 func (c *Conn) ReadCommand(limit int) (Command, error) {
+	if c.packed != nil {
+		c.Seq = 0
+	}
 	cmd, err := c.ReadHead(limit)
 	if err == nil && len(cmd.Body) == 0 {
 		err = ErrMalformed
@@ -40,7 +43,7 @@ func (c *Conn) ReadHead(limit int) (Command, error) {
 		return Command{}, err
 	}
 	p := c.Window()[:have]
-	c.Seq = p[3] + 1
+	c.numberPacket(p)
 	c.Discard(have)
 	return Command{Packet: p, Body: p[HeaderLen:], rest: n - have, continues: n == HeaderLen+maxPayload}, nil
 }
@@ -71,6 +74,15 @@ func (c *Conn) StreamRest(cmd *Command, write func([]byte) error) (werr, err err
 		}
 		n := PayloadLen(c.Window())
 		cmd.rest, cmd.continues = HeaderLen+n, n == maxPayload
-		c.Seq = c.Window()[3] + 1
+		c.numberPacket(c.Window())
 	}
+}
+
+// numberPacket takes the sequence number of the packet at p. Compressed, packets are numbered as each side likes, and nobody looks (MariaDB: my_real_read() in
+// sql/net_serv.cc checks and takes over those of the compressed packets only): they get the numbers that they have for who does look.
+func (c *Conn) numberPacket(p []byte) {
+	if c.packed != nil {
+		p[3] = c.Seq
+	}
+	c.Seq = p[3] + 1
 }

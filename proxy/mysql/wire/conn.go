@@ -13,7 +13,8 @@ import (
 // One goroutine reads and writes; Close may come from any.
 type Conn struct {
 	nc      net.Conn
-	raw     syscall.RawConn // Nil where the bytes on the socket are not the protocol's (TLS).
+	raw     syscall.RawConn // Nil where the bytes on the socket are not the protocol's (TLS, compression).
+	packed  *packed         // Where the protocol is compressed.
 	buffers *Buffers
 	buf     []byte // Nil while idle.
 	r, w    int    // buf[r:w] is unread.
@@ -59,10 +60,16 @@ func (c *Conn) Release() {
 		c.buffers.put(c.buf)
 		c.buf, c.r, c.w = nil, 0, 0
 	}
+	if c.packed != nil {
+		c.packed.under.Release()
+	}
 }
 
 // Fill waits for bytes and adds them to the window, at least one. It returns io.EOF where the other side has closed.
 func (c *Conn) Fill() error {
+	if c.packed != nil {
+		return c.fillUnpacked()
+	}
 	if c.buf != nil {
 		c.makeRoom()
 	}
@@ -148,8 +155,11 @@ func (c *Conn) readReady(fd uintptr) bool {
 	}
 }
 
-// Write sends p whole.
+// Write sends p whole; compressed, an answer may wait for Flush.
 func (c *Conn) Write(p []byte) error {
+	if c.packed != nil {
+		return c.packed.write(p)
+	}
 	if c.raw == nil {
 		_, err := c.nc.Write(p)
 		return err
@@ -188,6 +198,9 @@ func (c *Conn) Idle() error {
 	if c.r != c.w {
 		return ErrUnexpectedBytes
 	}
+	if c.packed != nil {
+		return c.packed.idle()
+	}
 	if c.raw == nil {
 		return nil
 	}
@@ -215,6 +228,9 @@ func (c *Conn) Idle() error {
 // by a reset, which the kernel reports as EPIPE where the close was seen first and as ECONNRESET where it was not (Linux, tcp_reset() in net/ipv4/tcp_input.c).
 // It asks the socket's pending error, and so answers once.
 func (c *Conn) NeverSent(err error) bool {
+	if c.packed != nil {
+		return c.packed.under.NeverSent(err)
+	}
 	if errors.Is(err, syscall.EPIPE) {
 		return true
 	}

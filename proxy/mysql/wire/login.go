@@ -19,6 +19,7 @@ type Login struct {
 	Schema     string
 	Plugin     string
 	Attrs      []byte // Connection attributes as they came: pairs of length-encoded strings.
+	ZstdLevel  byte   // With ClientZstd.
 }
 
 // Append appends the login's payload to b.
@@ -51,6 +52,9 @@ func (l *Login) Append(b []byte) []byte {
 	if l.Capability.Has(ClientConnectAttrs) {
 		b = AppendLenenc(b, uint64(len(l.Attrs)))
 		b = append(b, l.Attrs...)
+	}
+	if l.Capability.Has(ClientZstd) {
+		b = append(b, l.ZstdLevel)
 	}
 	return b
 }
@@ -90,6 +94,9 @@ func ParseLogin(p []byte, offered Capability) (Login, error) {
 	}
 	if l.Capability.Has(ClientConnectAttrs) && len(r.p) > 0 {
 		l.Attrs = bytes.Clone(r.lenencString())
+	}
+	if l.Capability.Has(ClientZstd) && len(r.p) > 0 {
+		l.ZstdLevel = r.byte()
 	}
 	if r.bad {
 		return l, fmt.Errorf("%w: login that ends too early", ErrMalformed)
