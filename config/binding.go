@@ -164,6 +164,8 @@ func notList(in value, path string) *mistake {
 	switch path {
 	case "cluster.nodes":
 		remedy = "Write [10.0.0.1:3306, 10.0.0.2:3306]."
+	case "mysql.limits":
+		remedy = "Write [{user: app, max_connections: 500}]."
 	case "mysql.users":
 		remedy = "Write [{user: app, password_file: /etc/galley/app.password}]."
 	}

@@ -65,6 +65,16 @@ type MySQL struct {
 	NodeCompression string
 	// Pool is how sessions share backend conns.
 	Pool Pool
+	// MaxInFlight is the number of statements that run at a time; 0 is no limit.
+	MaxInFlight int
+	// MaxExecutionTime is how long a read may run; 0 is no limit.
+	MaxExecutionTime time.Duration
+	// ClientWriteTimeout is how long a client may take none of its answer.
+	ClientWriteTimeout time.Duration
+	// KillWritesOfGoneClients has writes killed when their client goes, not only reads.
+	KillWritesOfGoneClients bool
+	// Limits are those of single users.
+	Limits []Limit
 }
 
 // The modes of TLS: ServerTLS knows the first three, ClientTLS all but optional.
@@ -111,6 +121,14 @@ type ClientTLS struct {
 	KeyFile  string
 	// ServerName replaces the node's host in what verify_identity looks for.
 	ServerName string
+}
+
+// Limit is what bounds one user; 0 is no limit.
+type Limit struct {
+	User             string
+	MaxConnections   int
+	MaxInFlight      int
+	MaxExecutionTime time.Duration // 0 is what holds for all.
 }
 
 // Pool is how sessions share backend conns.

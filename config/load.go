@@ -96,7 +96,7 @@ func (r *reader) knownKeys() map[string]keyKind {
 			known[key] = keyOpen
 		}
 	}
-	for _, key := range append(nodeKeys(), userKeys()...) {
+	for _, key := range slices.Concat(nodeKeys(), userKeys(), limitKeys()) {
 		learn(key, key == "password")
 	}
 	for _, s := range r.settings {
