@@ -34,6 +34,7 @@ type backendConn struct {
 	usedAt   time.Time // When the last answer ended.
 	lost     atomic.Bool
 	run      atomic.Uint32 // A runState.
+	reads    atomic.Bool   // What runs on it only reads.
 	killers  atomic.Int32  // Who is about to kill what runs here: a conn with killers is not given to another session.
 	scramble [wire.ScrambleLen]byte
 	out      []byte // Scratch for what galley itself sends.

@@ -121,7 +121,7 @@ func (s *Server) endIdle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.sessions {
-		if !c.shown.busy.Load() && !c.shown.inTrans.Load() {
+		if !c.shown.busy.busy() && !c.shown.inTrans.Load() {
 			_ = c.client.NetConn().SetReadDeadline(time.Unix(1, 0))
 		}
 	}

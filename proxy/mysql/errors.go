@@ -24,6 +24,7 @@ const (
 	codeKillDenied         = gomysql.ER_KILL_DENIED_ERROR
 	codeInterrupted        = gomysql.ER_QUERY_INTERRUPTED
 	codeNoSuchQuery        = 1957
+	codeStatementTimeout   = 1969
 	codeNotSupported       = gomysql.ER_NOT_SUPPORTED_YET
 	codeNoSuchThread       = gomysql.ER_NO_SUCH_THREAD
 	codeHandshake          = gomysql.ER_HANDSHAKE_ERROR
@@ -52,6 +53,8 @@ const (
 	closeNodeLost
 	closeShutdown
 	closeKilled
+	closeWaitTimeout
+	closeSlowClient
 	closeReasons
 )
 
@@ -76,6 +79,10 @@ func (r closeReason) String() string {
 		return "node_lost"
 	case closeShutdown:
 		return "shutdown"
+	case closeWaitTimeout:
+		return "wait_timeout"
+	case closeSlowClient:
+		return "slow_client"
 	case closeKilled, closeReasons:
 	}
 	return "killed"

@@ -29,6 +29,7 @@ type exchange struct {
 	unlocks    bool       // It ends locks if it succeeds.
 	temporary  bool       // What it sets holds for itself only.
 	writes     bool       // It may have written when it succeeds.
+	reads      bool       // It only reads: it may be killed when its time is over or its client is gone.
 	noData     bool       // It sees no data, so that it need not wait for any.
 	opaque     bool       // It may do anything.
 	commits    bool       // It ends an open transaction, also where another one is open behind it.
@@ -148,10 +149,10 @@ func (s *session) forward(b *backendConn, x *exchange) error {
 		if err != nil {
 			return &backendError{err}
 		}
-		end := n
+		out := win[:n]
 		switch ev {
 		case wire.EventStatus:
-			end = s.noteStatus(b, x, win[:n])
+			out = win[:s.noteStatus(b, x, out)]
 		case wire.EventHead:
 			s.notePrepared(b, x, win[a.LastStart+wire.HeaderLen:n])
 		case wire.EventError:
@@ -160,16 +161,17 @@ func (s *session) forward(b *backendConn, x *exchange) error {
 				b.Discard(n)
 				return err
 			}
+			out = s.retold(out, a.LastStart)
 		case wire.EventMore, wire.EventInFile, wire.EventDone:
 		}
 		if x.keep != nil {
-			x.keep.buf = append(x.keep.buf, win[:end]...)
-		} else if end > 0 {
+			x.keep.buf = append(x.keep.buf, out...)
+		} else if len(out) > 0 {
 			if !x.forwarded && x.repeatable && !b.settle() {
 				return &backendError{errMoved}
 			}
 			x.forwarded = true
-			if err := s.client.Write(win[:end]); err != nil {
+			if err := s.client.Write(out); err != nil {
 				return endSession(closeClientGone, err)
 			}
 		}

@@ -36,7 +36,7 @@ func (s *session) execute(t target, x *exchange) error {
 		x.sent, x.preambleFailed, x.waited, x.upTo = false, false, false, 0
 		b.node.Backend.Begin()
 		b.set.commands.Add(1)
-		s.shown.running.Store(b)
+		s.runs(b, x)
 		if s.ctx.Err() != nil { // Since cut has looked for what runs.
 			_ = b.Close()
 		}

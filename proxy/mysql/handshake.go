@@ -94,6 +94,8 @@ func (s *session) begin(l login, schema string, view *cluster.View) {
 	s.stmts, s.lastStmt, s.prepared, s.issued = nil, nil, 0, 0
 	s.shown.user.Store(&l.user)
 	s.shown.schema.Store(&schema)
+	s.shown.login.Store(&l)
+	s.showTimeout()
 }
 
 // initialStatus gives the status flags of a new session under the global sql_mode and autocommit.

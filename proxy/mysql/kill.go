@@ -15,7 +15,7 @@ const firstConnectionID = 1 << 31
 const instanceShift = 23
 
 // mayKillOthers are the global privileges that let a user kill others' sessions: SUPER and CONNECTION ADMIN (MariaDB: sql/privilege.h).
-const mayKillOthers = 1<<15 | 1<<33
+const mayKillOthers = 1<<15 | 1<<32
 
 // kill runs KILL where it means what galley knows: its own sessions, a user's, or a statement on whichever node. False means that the node is to run it.
 func (s *session) kill(x *exchange, sql []byte) (done bool, err error) {
@@ -114,7 +114,7 @@ func noSuchSession(id uint64, instance int) *wire.ServerError {
 // killSession kills another session, or what it runs: on the node where something of it runs, as the killer's own user, so that the node checks the right to do so.
 func (s *session) killSession(target *session, k *classify.KillStatement) *wire.ServerError {
 	mayKill := target.userName() == s.login.user || s.access&mayKillOthers != 0
-	ran, err := s.srv.interrupt(s.ctx, target, &s.login, k)
+	ran, err := s.srv.interrupt(s.ctx, target, &s.login, k, func() bool { return true })
 	switch {
 	case err != nil && !isUnknownThread(err):
 		return clientError(err, "the node could not be asked to kill the statement")

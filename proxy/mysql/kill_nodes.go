@@ -17,22 +17,37 @@ import (
 // interrupt has the node kill what target runs now, or its connection there, as the user of l. It says whether target ran something.
 //
 // A backend conn may be given to another session as soon as its statement has ended, and a KILL that comes late would hit that one. So the killer is counted on the conn
-// first, and then looks whether target still runs there: who gives the conn back looks for killers after it has said that nothing runs.
-func (s *Server) interrupt(ctx context.Context, target *session, l *login, k *classify.KillStatement) (ran bool, err error) {
-	b := target.shown.running.Load()
-	if b == nil {
-		return false, nil
+// first, and then looks whether target still runs there: who gives the conn back looks for killers after it has said that nothing runs. It is also asked whether what
+// is to be killed still runs.
+func (s *Server) interrupt(ctx context.Context, target *session, l *login, k *classify.KillStatement, still func() bool) (ran bool, err error) {
+	for range killAttempts {
+		b := target.shown.running.Load()
+		if b == nil {
+			return false, nil
+		}
+		own, err := s.errand(ctx, b.node, l)
+		if err != nil {
+			return true, err
+		}
+		ran, err = kill(target, b, own, k, still)
+		own.quit()
+		if ran || err != nil {
+			return ran, err
+		}
 	}
+	return false, nil
+}
+
+// killAttempts is how often a session is tried that has gone on to another conn while the killer connected to the one that it had.
+const killAttempts = 3
+
+// kill kills what target runs on b, if it is still there.
+func kill(target *session, b, own *backendConn, k *classify.KillStatement, still func() bool) (ran bool, err error) {
 	b.killers.Add(1)
 	defer b.killers.Add(-1)
-	if target.shown.running.Load() != b {
+	if target.shown.running.Load() != b || !still() {
 		return false, nil
 	}
-	own, err := s.errand(ctx, b.node, l)
-	if err != nil {
-		return true, err
-	}
-	defer own.quit()
 	return true, own.command(wire.ComQuery, killText(k, uint64(b.threadID)))
 }
 

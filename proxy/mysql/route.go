@@ -156,6 +156,8 @@ const (
 		1<<classify.Deallocate | 1<<classify.Diagnostics | 1<<classify.Empty)
 	// quietKinds change no data.
 	quietKinds = blindKinds | kindSet(1<<classify.Read|1<<classify.ReadWriter|1<<classify.Begin|1<<classify.BeginReadOnly|1<<classify.Show|1<<classify.Prepare|1<<classify.LockTables)
+	// readKinds are for nobody when their client is gone.
+	readKinds = kindSet(1<<classify.Read | 1<<classify.ReadWriter | 1<<classify.Show | 1<<classify.Diagnostics)
 	// repeatableKinds change nothing, or nothing but the conn that is gone.
 	repeatableKinds = kindSet(1<<classify.Read | 1<<classify.Begin | 1<<classify.BeginReadOnly | 1<<classify.Use | 1<<classify.Empty)
 	// atomicKinds have done nothing at all when the node refuses them.

@@ -80,6 +80,7 @@ type Server struct {
 	picks    atomic.Uint64 // Counts choices of a reader.
 	since106 atomic.Bool   // All nodes are MariaDB 10.6 or later.
 	wg       sync.WaitGroup
+	late     sync.WaitGroup // The sweeper's kills.
 }
 
 // New makes a Server; it does not listen yet.
@@ -125,7 +126,10 @@ func (s *Server) Serve(ctx, cut context.Context, listeners ...net.Listener) erro
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
+		var sweeper sync.WaitGroup
+		sweeper.Go(func() { s.sweep(base) })
 		s.watch(base)
+		sweeper.Wait()
 	}()
 	ended := make(chan error, len(listeners))
 	for _, l := range listeners {
@@ -203,6 +207,9 @@ func (s *Server) client(ctx, front context.Context, nc net.Conn) {
 	reason := closeClientGone
 	if over, ok := errors.AsType[*errSession](err); ok {
 		reason = over.reason
+	}
+	if c.ctx.Err() != nil && (reason == closeClientGone || reason == closeNodeLost) {
+		reason = c.stopReason() // It was cut.
 	}
 	s.metrics.closed[reason].Add(1)
 	s.log.Debug("session ended", "session", c.id, "user", c.userName(), "client", c.shown.addr, "reason", reason, "error", err)

@@ -46,6 +46,8 @@ type session struct {
 	ties     ties // What is on the conn to the writer.
 	lostTies ties // What was, and is lost.
 
+	overtime atomic.Uint64 // The activity whose statement is killed for its time.
+
 	answer  wire.Answer
 	scratch []byte
 	kept    []byte
@@ -55,6 +57,8 @@ type session struct {
 
 // sessionShown is what the status page reads of a session while it runs.
 type sessionShown struct {
+	busy    activity
+	swept   lasting
 	since   time.Time
 	addr    string
 	user    atomic.Pointer[string]
@@ -66,7 +70,9 @@ type sessionShown struct {
 	pins    atomic.Uint32
 	inTrans atomic.Bool
 	waiting atomic.Bool
-	busy    atomic.Bool
+
+	login       atomic.Pointer[login] // Set when the client has logged in.
+	waitTimeout atomic.Int64          // In seconds, as the session has set it; 0 is the cluster's.
 }
 
 // serve runs the session until it ends and says why it did.
@@ -77,9 +83,11 @@ func (s *session) serve() error {
 		if cmd, err = s.client.ReadCommand(int(s.srv.config().MaxAllowedBuffer)); err != nil {
 			return s.readEnd(err)
 		}
-		s.shown.busy.Store(true)
+		if !s.shown.busy.begin(cmd.Body[0]) {
+			return endSession(s.stopReason(), context.Cause(s.ctx))
+		}
 		err = s.command(&cmd)
-		s.shown.busy.Store(false)
+		s.shown.busy.end()
 		if err != nil {
 			return err
 		}
@@ -103,8 +111,15 @@ func (s *session) readEnd(err error) error {
 }
 
 func (s *session) stopReason() closeReason {
-	if errors.Is(context.Cause(s.ctx), errKilled) {
+	switch cause := context.Cause(s.ctx); {
+	case errors.Is(cause, errKilled):
 		return closeKilled
+	case errors.Is(cause, errWaitTimeout):
+		return closeWaitTimeout
+	case errors.Is(cause, errSlowClient):
+		return closeSlowClient
+	case errors.Is(cause, errClientGone):
+		return closeClientGone
 	}
 	return closeShutdown
 }
@@ -266,6 +281,7 @@ func (x *exchange) classed(c *classify.Class) {
 	x.atomic = atomicKind(c)
 	x.explains, x.pins = explainsStateChange(c)
 	x.unlocks = c.Kind == classify.UnlockTables
+	x.reads = readKinds.has(c.Kind) && !mayWrite(c)
 	x.temporary = c.Flags.Has(classify.TemporarySettings)
 	x.writes, x.noData = mayWrite(c), !seesData(c)
 	x.asksBack = c.Kind == classify.Diagnostics || c.Flags.Has(classify.FoundRows|classify.RowCount|classify.Warnings)

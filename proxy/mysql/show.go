@@ -30,6 +30,9 @@ func (s *session) show(b *backendConn) {
 	if p := uint32(s.state.pins); s.shown.pins.Load() != p {
 		s.shown.pins.Store(p)
 	}
+	if s.state.shownAt != s.state.changes {
+		s.showTimeout()
+	}
 	if *s.shown.schema.Load() != s.state.schema {
 		schema := s.state.schema
 		s.shown.schema.Store(&schema)
@@ -51,7 +54,7 @@ func (s *session) row(now time.Time) SessionRow {
 	switch {
 	case s.shown.waiting.Load():
 		r.State = "waiting for a node"
-	case s.shown.busy.Load():
+	case s.shown.busy.busy():
 		r.State = "running"
 	case r.InTrans:
 		r.State = "in transaction"
@@ -99,7 +102,7 @@ func (s *Server) Stats() Stats {
 	defer s.mu.Unlock()
 	st.Sessions = int64(len(s.sessions))
 	for _, c := range s.sessions {
-		if c.shown.busy.Load() {
+		if c.shown.busy.busy() {
 			st.Active++
 		}
 	}

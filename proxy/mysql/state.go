@@ -18,7 +18,8 @@ type state struct {
 	vars    []variable
 	pins    pins
 
-	ownThreadID bool // The session has set pseudo_thread_id.
+	shownAt     uint64 // The changes up to which others can see the session's own wait_timeout.
+	ownThreadID bool   // The session has set pseudo_thread_id.
 
 	// The client's own settings of session tracking; galley always tracks everything.
 	track trackWish

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -24,6 +25,7 @@ type Conn struct {
 	readFn, writeFn func(fd uintptr) bool // Made once, so that a read or write allocates nothing.
 	n               int
 	out             []byte
+	stalled         atomic.Uint32 // Another number each time that a write has to wait; 0 while none does.
 	errno           syscall.Errno
 }
 
@@ -161,12 +163,17 @@ func (c *Conn) Write(p []byte) error {
 		return c.packed.write(p)
 	}
 	if c.raw == nil {
+		c.stalled.Store(1)
 		_, err := c.nc.Write(p)
+		c.stalled.Store(0)
 		return err
 	}
 	c.out, c.errno = p, 0
 	err := c.raw.Write(c.writeFn)
 	c.out = nil
+	if c.stalled.Load() != 0 {
+		c.stalled.Store(0)
+	}
 	if err == nil && c.errno != 0 {
 		return c.errno
 	}
@@ -178,6 +185,9 @@ func (c *Conn) writeReady(fd uintptr) bool {
 		// sendto with MSG_NOSIGNAL is what write does on a socket, without SIGPIPE.
 		n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(c.out))), uintptr(len(c.out)), syscall.MSG_NOSIGNAL, 0, 0) //nolint:gosec // the pointer lives for this call only
 		if errno == syscall.EAGAIN {
+			if c.stalled.Add(1) == 0 {
+				c.stalled.Store(1)
+			}
 			return false
 		}
 		if errno == 0 {
