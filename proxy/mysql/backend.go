@@ -22,6 +22,7 @@ type backendConn struct {
 	*wire.Conn
 	node     *cluster.Node
 	threadID uint32
+	takeKeys bool   // See nodeAuth.
 	setup    string // The statement that sets what galley needs on it.
 	caps     wire.Capability
 	synced   uint64 // The version of the session's state that it has.

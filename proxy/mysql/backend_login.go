@@ -2,15 +2,10 @@ package mysql
 
 import (
 	"context"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
 	"time"
-
-	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 
 	"galley/cluster"
 	"galley/proxy/mysql/wire"
@@ -26,8 +21,10 @@ type login struct {
 	schema  string
 	charset byte
 	caps    wire.Capability
-	attrs   []byte
-	setup   string // What is set at once.
+	setup   string // What is set at once, and again after each reset.
+
+	defaults string // What the account adds to setup.
+	expired  bool   // The password has expired: the node lets it be changed, and nothing else.
 }
 
 // dialError tells a node that cannot be reached from one that answered and refused.
@@ -47,7 +44,7 @@ func (s *Server) dialBackend(ctx context.Context, node *cluster.Node, l *login) 
 	if err != nil {
 		return nil, &dialError{addr: node.Addr, err: err}
 	}
-	b := &backendConn{Conn: wire.NewConn(nc, s.buffers), node: node}
+	b := &backendConn{Conn: wire.NewConn(nc, s.buffers), node: node, takeKeys: s.takeKeys.Load()}
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
 	err = b.login(l, s.config().NodeCompression)
 	if !stop() && err == nil {
@@ -56,7 +53,7 @@ func (s *Server) dialBackend(ctx context.Context, node *cluster.Node, l *login) 
 	if err != nil {
 		_ = nc.Close()
 		var refused *wire.ServerError
-		if errors.As(err, &refused) || errors.Is(err, errNoSecret) {
+		if errors.As(err, &refused) || isOurs(err) {
 			return nil, err
 		}
 		return nil, &dialError{addr: node.Addr, err: err}
@@ -67,6 +64,11 @@ func (s *Server) dialBackend(ctx context.Context, node *cluster.Node, l *login) 
 	}
 	b.Release()
 	return b, nil
+}
+
+// isOurs says whether a login has failed for what galley cannot do or will not do, so that the node is none the worse.
+func isOurs(err error) bool {
+	return errors.Is(err, errNoSecret) || errors.Is(err, errNotSecure) || errors.Is(err, errRelay)
 }
 
 func (b *backendConn) login(l *login, compression string) error {
@@ -88,97 +90,60 @@ func (b *backendConn) login(l *login, compression string) error {
 	if l.schema != "" {
 		b.caps |= wire.ClientConnectWithDB
 	}
-	if len(l.attrs) == 0 {
-		b.caps &^= wire.ClientConnectAttrs
+	b.caps &^= wire.ClientConnectAttrs
+	b.caps |= g.Capability & wire.ClientConnectAttrs
+	auth := nodeAuth{secret: &l.secret, plugin: pluginNative, challenge: g.Scramble[:], secure: secure(b.NetConn()), takeKeys: b.takeKeys}
+	if g.Plugin == pluginSHA2 && l.secret.hasPassword {
+		auth.plugin = pluginSHA2 // The default of MySQL's servers, where an account is likely to have it.
 	}
-	plugin := pluginNative
-	answer, err := l.secret.answer(plugin, g.Scramble[:])
+	answer, err := l.secret.answer(auth.plugin, auth.challenge, auth.secure)
 	if err != nil {
-		if plugin = g.Plugin; plugin == pluginNative {
-			return err
-		}
-		answer = nil // The node asks for the account's own plugin next.
+		return err
 	}
 	b.caps |= nodeCompression(compression, g.Capability)
 	resp := wire.Login{
-		ZstdLevel: wire.DefaultZstdLevel, Capability: b.caps, MaxPacket: 1 << 30, Charset: l.charset, User: l.user, Auth: answer, Schema: l.schema, Plugin: plugin, Attrs: l.attrs,
+		ZstdLevel: wire.DefaultZstdLevel, Capability: b.caps, MaxPacket: 1 << 30, Charset: l.charset, User: l.user, Auth: answer, Schema: l.schema, Plugin: auth.plugin, Attrs: ownAttrs(),
 	}
 	if err := b.WritePacket(resp.Append(nil)); err != nil {
 		return err
 	}
-	if err := b.authenticate(l); err != nil {
+	if err := b.authenticate(&auth); err != nil {
 		return err
 	}
 	if err := b.Compress(wire.Chosen(b.caps), wire.DefaultZstdLevel, wire.ClientSide); err != nil {
 		return err
 	}
 	b.schema = l.schema
-	b.setup = l.setup
+	b.setup = l.setup + l.defaults
 	return b.command(wire.ComQuery, b.setup)
 }
 
+// ownAttrs are galley's own connection attributes: a backend conn serves many clients, whose attributes would be wrong for all but one.
+func ownAttrs() []byte {
+	var out []byte
+	for _, s := range []string{"_client_name", "galley", "program_name", "galley"} {
+		out = append(wire.AppendLenenc(out, uint64(len(s))), s...)
+	}
+	return out
+}
+
 // authenticate answers what the node asks for after the login until it says OK.
-func (b *backendConn) authenticate(l *login) error {
-	scramble := b.scramble[:]
-	for range 8 { // More rounds than any plugin takes.
+func (b *backendConn) authenticate(auth *nodeAuth) error {
+	for range 16 { // More rounds than any account's plugins take.
 		p, err := b.ReadPacket(handshakePacketLimit)
 		if err != nil {
 			return err
 		}
-		switch {
-		case len(p) == 0:
-			return wire.ErrMalformed
-		case p[0] == gomysql.OK_HEADER:
+		answer, send, err := auth.next(p)
+		if errors.Is(err, errAuthDone) {
 			return nil
-		case p[0] == gomysql.ERR_HEADER:
-			return wire.ParseErr(p)
-		case p[0] == gomysql.EOF_HEADER:
-			sw, err := wire.ParseAuthSwitch(p)
-			if err != nil {
-				return err
-			}
-			scramble = sw.Data
-			answer, err := l.secret.answer(sw.Plugin, sw.Data)
-			if err != nil {
-				return err
-			}
-			if err := b.WritePacket(answer); err != nil {
-				return err
-			}
-		case p[0] == gomysql.MORE_DATE_HEADER:
-			if err := b.moreAuth(l, p[1:], scramble); err != nil {
-				return err
-			}
-		default:
-			return wire.ErrMalformed
+		}
+		if err == nil && send {
+			err = b.WritePacket(answer)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return errors.New("the node asks on and on while authenticating")
-}
-
-// moreAuth goes on with caching_sha2_password (MY, "Caching SHA-2 Pluggable Authentication"): 3 is success, 4 asks for the password, encrypted by the key that is then asked for.
-func (b *backendConn) moreAuth(l *login, p, scramble []byte) error {
-	if len(p) == 1 && p[0] == gomysql.CACHE_SHA2_FAST_AUTH {
-		return nil
-	}
-	if len(p) == 1 && p[0] == gomysql.CACHE_SHA2_FULL_AUTH {
-		return b.WritePacket([]byte{2})
-	}
-	block, _ := pem.Decode(p)
-	if block == nil {
-		return errors.New("caching_sha2_password: the node sent no public key")
-	}
-	key, err := x509.ParsePKIXPublicKey(block.Bytes)
-	if err != nil {
-		return fmt.Errorf("caching_sha2_password: the node's public key: %w", err)
-	}
-	pub, ok := key.(*rsa.PublicKey)
-	if !ok || !l.secret.hasPassword {
-		return fmt.Errorf("caching_sha2_password: %w", errNoSecret)
-	}
-	cipher, err := gomysql.EncryptPassword(l.secret.password, scramble, pub)
-	if err != nil {
-		return fmt.Errorf("caching_sha2_password: %w", err)
-	}
-	return b.WritePacket(cipher)
 }

@@ -143,12 +143,22 @@ func TestChangeUser(t *testing.T) {
 	if rows := d.srv.Sessions(1); rows[0].User != "other" || rows[0].Schema != "theirs" {
 		t.Errorf("shown as %+v", rows[0])
 	}
-	if err := c.Send(wire.ComChangeUser, changeUser("other", mysqltest.NativeAnswer(c.Greeting.Scramble[:], "wrong"), "")); err != nil {
-		t.Fatal(err)
+	// One that fails leaves the session its user and its schema, without what was set; after three there are no more.
+	c.result("SET sql_mode='ANSI_QUOTES'")
+	for _, code := range []uint16{1045, 1045, 1045, 1047} {
+		if err := c.Send(wire.ComChangeUser, changeUser("app", mysqltest.NativeAnswer(c.Greeting.Scramble[:], "wrong"), "")); err != nil {
+			t.Fatal(err)
+		}
+		_, err := c.Read()
+		c.failed("a wrong password", err, code)
+		c.query("SELECT 3")
+		if got := stateAt(d.n[1], "SELECT 3"); got != "theirs|" {
+			t.Errorf("after a change that failed: %q", got)
+		}
+		if rows := d.srv.Sessions(1); rows[0].User != "other" {
+			t.Errorf("shown as %+v", rows[0])
+		}
 	}
-	_, err := c.Read()
-	c.failed("a wrong password", err, 1045)
-	c.ended()
 }
 
 func TestBigCommands(t *testing.T) {

@@ -1,21 +1,22 @@
 package mysql
 
 import (
-	"crypto/ed25519"
 	"crypto/sha1" //nolint:gosec // mysql_native_password is made of SHA1
 	"crypto/subtle"
-	"encoding/base64"
 	"errors"
 	"fmt"
 
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 )
 
-// The authentication plugins that galley knows.
+// The authentication plugins that galley knows, as they are called on the wire.
 const (
 	pluginNative  = gomysql.AUTH_NATIVE_PASSWORD
 	pluginEd25519 = gomysql.AUTH_MARIADB_ED25519
 	pluginSHA2    = gomysql.AUTH_CACHING_SHA2_PASSWORD
+	pluginClear   = gomysql.AUTH_CLEAR_PASSWORD
+	pluginParsec  = "parsec"
+	pluginSocket  = "unix_socket"
 	storedEd25519 = "ed25519" // The plugin's name in mysql.global_priv; on the wire it is client_ed25519.
 )
 
@@ -33,66 +34,61 @@ func passwordCredential(password string) credential {
 	return credential{empty: password == "", sha1: sha1.Sum([]byte(password)), hasSHA1: true, password: password, hasPassword: true} //nolint:gosec // the plugin's own hash
 }
 
-// verifyNative checks a client's answer to scramble against the stored "*HEX" of SHA1(SHA1(password)), and gives what it reveals.
-func verifyNative(answer, scramble []byte, stored string) (credential, bool) {
-	if stored == "" {
-		return credential{empty: true}, len(answer) == 0
-	}
-	want, err := gomysql.DecodePasswordHex(stored)
-	if err != nil || len(answer) != sha1.Size || len(want) != sha1.Size {
-		return credential{}, false
-	}
-	// answer = SHA1(password) XOR SHA1(scramble + SHA1(SHA1(password))).
-	h := sha1.New() //nolint:gosec // the plugin's own hash
-	h.Write(scramble)
-	h.Write(want)
-	var c credential
-	subtle.XORBytes(c.sha1[:], h.Sum(nil), answer)
-	c.hasSHA1 = true
-	again := sha1.Sum(c.sha1[:]) //nolint:gosec // the plugin's own hash
-	return c, subtle.ConstantTimeCompare(again[:], want) == 1
-}
-
-// verifyEd25519 checks a client's signature of scramble against the stored public key (MariaDB: plugin/auth_ed25519/server_ed25519.c).
-func verifyEd25519(answer, scramble []byte, stored string) bool {
-	key, err := base64.RawStdEncoding.DecodeString(stored)
-	if err != nil || len(key) != ed25519.PublicKeySize || len(answer) != ed25519.SignatureSize {
-		return false
-	}
-	return ed25519.Verify(key, scramble, answer)
-}
+// usable says whether it can log in to a node at all.
+func (c *credential) usable() bool { return c.empty || c.hasSHA1 || c.hasPassword }
 
 // errNoSecret says that the node asks for a proof that galley cannot give.
 var errNoSecret = errors.New("the account's password is not known to galley: give it under mysql.users in the configuration")
 
-// answer proves the user's identity to a node that uses plugin with the challenge data.
-func (c *credential) answer(plugin string, data []byte) ([]byte, error) {
+// errNotSecure says that a password would have to be sent in a way that others could read.
+var errNotSecure = errors.New("the node asks for the password itself, which galley sends over TLS or a unix socket only: " +
+	"set cluster.tls.mode, or cluster.allow_public_key_retrieval if nobody can come between galley and the nodes")
+
+// errRelay says that the node asks for what galley cannot do.
+var errRelay = errors.New("galley cannot relay the plugin: use mysql_native_password for this account")
+
+// native proves the user's identity by mysql_native_password.
+func (c *credential) native(scramble []byte) ([]byte, error) {
 	if c.empty {
 		return nil, nil
 	}
+	if !c.hasSHA1 {
+		return nil, fmt.Errorf("%s: %w", pluginNative, errNoSecret)
+	}
+	stage2 := sha1.Sum(c.sha1[:]) //nolint:gosec // the plugin's own hash
+	h := sha1.New()               //nolint:gosec // the plugin's own hash
+	h.Write(scramble)
+	h.Write(stage2[:])
+	out := h.Sum(nil)
+	subtle.XORBytes(out, out, c.sha1[:])
+	return out, nil
+}
+
+// answer proves the user's identity to a node that uses plugin with the challenge data; secret says that nobody can read what is sent.
+// Without the password, but with what mysql_native_password needs, other plugins get an empty answer: they refuse it, and the node goes on to the account's next one.
+func (c *credential) answer(plugin string, data []byte, secret bool) ([]byte, error) {
+	if plugin == pluginNative || c.empty && !c.hasPassword {
+		return c.native(data)
+	}
+	if !c.hasPassword {
+		if c.hasSHA1 {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("%s: %w", plugin, errNoSecret)
+	}
 	switch plugin {
-	case pluginNative:
-		if !c.hasSHA1 {
-			return nil, fmt.Errorf("%s: %w", plugin, errNoSecret)
-		}
-		stage2 := sha1.Sum(c.sha1[:]) //nolint:gosec // the plugin's own hash
-		h := sha1.New()               //nolint:gosec // the plugin's own hash
-		h.Write(data)
-		h.Write(stage2[:])
-		out := h.Sum(nil)
-		subtle.XORBytes(out, out, c.sha1[:])
-		return out, nil
 	case pluginEd25519:
-		if !c.hasPassword {
-			return nil, fmt.Errorf("%s: %w", plugin, errNoSecret)
-		}
 		return gomysql.CalcEd25519Password(data, c.password)
 	case pluginSHA2:
-		if !c.hasPassword {
-			return nil, fmt.Errorf("%s: %w", plugin, errNoSecret)
-		}
 		return gomysql.CalcCachingSha2Password(data, []byte(c.password)), nil
+	case pluginParsec:
+		return nil, nil // It asks for the salt; the answer follows.
+	case pluginClear:
+		if !secret {
+			return nil, fmt.Errorf("%s: %w", plugin, errNotSecure)
+		}
+		return append([]byte(c.password), 0), nil
 	default:
-		return nil, fmt.Errorf("the node asks for authentication by %q, which galley cannot relay: use mysql_native_password for this account", plugin)
+		return nil, fmt.Errorf("the node asks for authentication by %q: %w", plugin, errRelay)
 	}
 }

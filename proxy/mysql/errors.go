@@ -33,6 +33,12 @@ const (
 	codeUnknownStatement   = gomysql.ER_UNKNOWN_STMT_HANDLER
 	codeLost               = 2013
 	codeAccountLocked      = 4151
+	codeAccessDeniedNoPass = 1698 // ER_ACCESS_DENIED_NO_PASSWORD_ERROR: the plugin asks for none.
+	codePluginNotLoaded    = 1524
+	codeOldClient          = gomysql.ER_NOT_SUPPORTED_AUTH_MODE
+	codeExpired            = 1862 // ER_MUST_CHANGE_PASSWORD_LOGIN.
+	codeUserConnections    = 1226 // ER_USER_LIMIT_REACHED.
+	codeAllUserConnections = 1203 // ER_TOO_MANY_USER_CONNECTIONS.
 )
 
 // notPrepared is what a node that is not ready says, before it does anything, in place of running a statement (MariaDB: sql/sql_parse.cc, dispatch_command).
@@ -162,7 +168,7 @@ func clientError(err error, fallback string) *wire.ServerError {
 	if refused, ok := errors.AsType[*wire.ServerError](err); ok {
 		return refused
 	}
-	if errors.Is(err, errNoSecret) {
+	if isOurs(err) {
 		return wire.NewError(codeAccessDenied, "galley: %v", err)
 	}
 	return wire.NewError(codeLost, "galley: %s", fallback)

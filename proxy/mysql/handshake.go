@@ -3,11 +3,8 @@ package mysql
 import (
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
-
-	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 
 	"galley/cluster"
 	"galley/proxy/mysql/classify"
@@ -33,7 +30,7 @@ func (s *session) handshake() error {
 	s.scr = newScramble()
 	g := wire.Greeting{
 		Version: s.srv.version(&view.Server), ThreadID: s.id, Scramble: s.scr, Capability: offered,
-		Charset: view.Server.Collation, Status: initialStatus(view.Server.SQLMode, view.Server.Autocommit), Plugin: pluginNative,
+		Charset: view.Server.Collation, Status: initialStatus(view.Server.SQLMode, view.Server.Autocommit), Plugin: greetingPlugin(&view.Server),
 	}
 	if !mariaDB(&view.Server) {
 		g.Capability |= wire.ClientMySQL
@@ -56,9 +53,12 @@ func (s *session) handshake() error {
 	if len(p) <= 32 {
 		return s.badHandshake(errors.New("TLS was asked for, which was not offered"))
 	}
-	next := login{user: l.User, charset: l.Charset, attrs: l.Attrs, caps: l.Capability &^ (wire.ClientConnectWithDB | ownToHop)}
-	if next.secret, err = s.authenticate(l.User, l.Plugin, l.Auth); err != nil {
-		return err
+	next := login{user: l.User, charset: l.Charset, caps: l.Capability &^ (wire.ClientConnectWithDB | ownToHop)}
+	if !l.Capability.Has(wire.ClientPluginAuth) {
+		l.Plugin = pluginNative // An old client can do no other.
+	}
+	if err := s.authenticate(&next, newClaim(l.Plugin, l.Auth, s.scr[:])); err != nil {
+		return s.denied(err)
 	}
 	s.begin(next, l.Schema, view)
 	if err := s.settle(); err != nil {
@@ -90,6 +90,9 @@ func (s *session) begin(l login, schema string, view *cluster.View) {
 		s.loginMode |= classify.ModeOf("", charset) // With skip-character-set-client-handshake it is the session's, whatever the client asks for.
 	}
 	s.reading = s.state.read(s.loginMode)
+	if l.expired {
+		s.state.pins |= pinExpired
+	}
 	s.ties, s.lostTies, s.pinnedOn = 0, 0, nil
 	s.stmts, s.lastStmt, s.prepared, s.issued = nil, nil, 0, 0
 	s.shown.user.Store(&l.user)
@@ -162,134 +165,4 @@ func (s *session) firstView() (*cluster.View, error) {
 func (s *session) badHandshake(err error) error {
 	_ = s.writeError(wire.NewError(codeHandshake, "Bad handshake"))
 	return endSession(closeHandshake, err)
-}
-
-// authenticate checks a client's proof of identity and gives what galley can log in to nodes with. It is asked again with freshly imported accounts before it refuses.
-func (s *session) authenticate(user, plugin string, answer []byte) (credential, error) {
-	proof := proof{plugin: plugin, answer: answer, scramble: s.scr[:]}
-	for _, fresh := range []bool{false, true} {
-		if fresh {
-			if err := s.srv.accounts.Refresh(s.ctx); err != nil {
-				s.srv.log.Debug("accounts could not be imported anew", "error", err)
-			}
-		}
-		account, ok := s.findAccount(user)
-		if !ok {
-			continue
-		}
-		c, err := s.verify(account, &proof)
-		if err == nil {
-			s.access = account.Access
-			return c, nil
-		}
-		if !errors.Is(err, errDenied) {
-			return credential{}, err
-		}
-	}
-	s.srv.log.Info("access denied", "session", s.id, "user", user, "client", s.shown.addr)
-	using := "NO"
-	if len(proof.answer) > 0 {
-		using = "YES"
-	}
-	_ = s.writeError(wire.NewError(codeAccessDenied, "Access denied for user '%s'@'%s' (using password: %s)", user, s.clientHost(), using))
-	return credential{}, endSession(closeAccessDenied, nil)
-}
-
-// errDenied says that a proof does not fit an account.
-var errDenied = errors.New("access denied")
-
-// proof is what a client has answered to which challenge.
-type proof struct {
-	plugin   string
-	answer   []byte
-	scramble []byte
-}
-
-// verify checks a proof against an account, asking the client for another plugin where the account needs one.
-func (s *session) verify(a *cluster.Account, p *proof) (credential, error) {
-	if a.Locked {
-		_ = s.writeError(&wire.ServerError{Code: codeAccountLocked, SQLState: "HY000", Message: "Access denied, this account is locked"})
-		return credential{}, endSession(closeAccessDenied, errors.New("account locked"))
-	}
-	if a.SSL != cluster.SSLNone {
-		_ = s.writeError(wire.NewError(codeAccessDenied, "galley: '%s'@'%s' may only connect by TLS (REQUIRE), which galley does not offer yet", a.User, a.Host))
-		return credential{}, endSession(closeAccessDenied, errors.New("the account requires TLS"))
-	}
-	if a.FromConfig {
-		password := a.Password
-		stored := ""
-		if password != "" {
-			stored = gomysql.EncodePasswordHex(gomysql.NativePasswordHash([]byte(password)))
-		}
-		return s.verifyNative(p, stored, passwordCredential(password))
-	}
-	denied, right := false, false
-	for _, m := range a.Methods {
-		switch m.Plugin {
-		case pluginNative, "":
-			denied = true
-			if c, err := s.verifyNative(p, m.AuthString, credential{}); !errors.Is(err, errDenied) {
-				return c, err
-			}
-		case storedEd25519:
-			if err := s.askPlugin(p, pluginEd25519, 32); err != nil {
-				return credential{}, err
-			}
-			denied = true
-			// A right password that galley does not get to know.
-			right = right || verifyEd25519(p.answer, p.scramble, m.AuthString)
-		}
-	}
-	if denied && !right {
-		return credential{}, errDenied
-	}
-	plugins := make([]string, 0, len(a.Methods))
-	for _, m := range a.Methods {
-		plugins = append(plugins, m.Plugin)
-	}
-	_ = s.writeError(wire.NewError(codeAccessDenied,
-		"galley cannot log in to the nodes as '%s'@'%s', which uses %s: give the account's password under mysql.users in galley's configuration, or use mysql_native_password",
-		a.User, a.Host, strings.Join(plugins, ", ")))
-	return credential{}, endSession(closeAccessDenied, fmt.Errorf("account %s@%s: %s cannot be relayed", a.User, a.Host, strings.Join(plugins, ", ")))
-}
-
-// verifyNative checks mysql_native_password. With a password that is configured, known is what galley logs in with; else the client's answer reveals it.
-func (s *session) verifyNative(p *proof, stored string, known credential) (credential, error) {
-	if err := s.askPlugin(p, pluginNative, wire.ScrambleLen); err != nil {
-		return credential{}, err
-	}
-	c, ok := verifyNative(p.answer, p.scramble, stored)
-	if !ok {
-		return credential{}, errDenied
-	}
-	if known.hasPassword {
-		c = known
-	}
-	return c, nil
-}
-
-// askPlugin sees to it that the client's answer is one of plugin's, with a challenge of n bytes, asking anew if it is not.
-func (s *session) askPlugin(p *proof, plugin string, n int) error {
-	if p.plugin == plugin || p.plugin == "" && plugin == pluginNative {
-		return nil
-	}
-	data := append([]byte(nil), s.scr[:]...) // The client keeps it for COM_CHANGE_USER.
-	if n > len(data) {
-		more := newScramble()
-		data = append(data, more[:]...)[:n]
-	}
-	sw := wire.AuthSwitch{Plugin: plugin, Data: data}
-	packet := sw.Append(nil)
-	if plugin == pluginEd25519 {
-		packet = packet[:len(packet)-1] // Its challenge has no closing NUL (MariaDB: plugin/auth_ed25519/server_ed25519.c).
-	}
-	if err := s.client.WritePacket(packet); err != nil {
-		return endSession(closeHandshake, err)
-	}
-	answer, err := s.client.ReadPacket(handshakePacketLimit)
-	if err != nil {
-		return s.badHandshake(err)
-	}
-	*p = proof{plugin: plugin, answer: append([]byte(nil), answer...), scramble: data}
-	return nil
 }

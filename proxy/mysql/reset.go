@@ -60,11 +60,14 @@ func (s *session) changeUser(cmd *wire.Command) error {
 	if u.Charset != 0 && u.Charset < 256 {
 		next.charset = byte(u.Charset)
 	}
-	if u.Attrs != nil {
-		next.attrs = u.Attrs
+	if !s.caps.Has(wire.ClientPluginAuth) {
+		u.Plugin = pluginNative
 	}
-	if next.secret, err = s.authenticate(u.User, u.Plugin, u.Auth); err != nil {
-		return err
+	if s.failedChanges >= maxFailedChanges {
+		return s.writeError(wire.NewError(codeUnknownCommand, "Unknown command"))
+	}
+	if err := s.authenticate(&next, newClaim(u.Plugin, u.Auth, s.scr[:])); err != nil {
+		return s.keepUser(err)
 	}
 	s.drop(s.writer)
 	s.drop(s.reader)
@@ -73,6 +76,24 @@ func (s *session) changeUser(cmd *wire.Command) error {
 		return err
 	}
 	return s.writeOK()
+}
+
+// maxFailedChanges is how often a connection may fail to change its user, so that passwords cannot be tried out by it (MariaDB: sql/sql_parse.cc, COM_CHANGE_USER).
+const maxFailedChanges = 3
+
+// keepUser tells the client that its change of user has failed: as with the server it stays who it was, and its session is reset all the same.
+func (s *session) keepUser(err error) error {
+	refused, ok := errors.AsType[*refusal](err)
+	if !ok {
+		return err
+	}
+	s.failedChanges++
+	s.logRefusal(refused)
+	schema := s.state.schema
+	s.drop(s.writer)
+	s.drop(s.reader)
+	s.begin(s.login, schema, s.srv.cluster.View())
+	return s.writeError(refused.packet)
 }
 
 // setOption runs COM_SET_OPTION, which turns multi-statements on or off for the connection: on every backend conn that is open, and with the next logins.

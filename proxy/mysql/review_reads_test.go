@@ -357,7 +357,7 @@ func TestChangeUserAfterASwitch(t *testing.T) {
 	}
 	_, err := c.Read()
 	c.failed("a wrong password", err, 1045)
-	c.ended()
+	c.query("SELECT 1")
 }
 
 // TestTransactionStateAtTheEndOfRows: in a transaction the server marks the end of the rows of every read of a table or variable. That is no state of the session.

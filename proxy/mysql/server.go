@@ -56,6 +56,8 @@ type Options struct {
 	Logger     hclog.Logger
 	Registerer prometheus.Registerer
 	Dial       DialFunc // Nil for an ordinary dialer.
+	// AllowPublicKeyRetrieval is cluster.allow_public_key_retrieval.
+	AllowPublicKeyRetrieval bool
 }
 
 // Server is the MySQL door. Its methods may be called from any goroutine.
@@ -70,6 +72,9 @@ type Server struct {
 	buffers  *wire.Buffers
 	conns    connSets
 	schemas  schemaCache
+	users    users
+	refusals refusals
+	takeKeys atomic.Bool // See nodeAuth.
 	metrics  metrics
 	causal   causal
 
@@ -95,6 +100,7 @@ func New(o Options) (*Server, error) {
 	if s.dial == nil {
 		s.dial = (&net.Dialer{}).DialContext
 	}
+	s.takeKeys.Store(o.AllowPublicKeyRetrieval)
 	s.metrics.bounds = latencyBounds()
 	s.causal.start()
 	s.conf.Store(&o.Config)
@@ -106,6 +112,9 @@ func New(o Options) (*Server, error) {
 
 // SetConfig applies another configuration to what comes from now on.
 func (s *Server) SetConfig(c config.MySQL) { s.conf.Store(&c) }
+
+// SetPublicKeyRetrieval applies another cluster.allow_public_key_retrieval.
+func (s *Server) SetPublicKeyRetrieval(allow bool) { s.takeKeys.Store(allow) }
 
 func (s *Server) config() *config.MySQL { return s.conf.Load() }
 

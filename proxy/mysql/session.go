@@ -25,7 +25,8 @@ type session struct {
 
 	login        login // What a backend conn logs in with; its schema is the state's.
 	loginVersion uint64
-	access       uint64 // The account's global privileges, as the server's bits.
+	account      *cluster.Account // As which the client is logged in; nil before.
+	access       uint64           // The account's global privileges, as the server's bits.
 	state        state
 	status       uint16        // Of the last OK or EOF.
 	loginMode    classify.Mode // As long as the session has not set its own.
@@ -40,6 +41,8 @@ type session struct {
 	lastStmt *statement // The one used last.
 	issued   uint32     // The id given out last.
 	prepared uint32     // The id of the one prepared last.
+
+	failedChanges int // Of COM_CHANGE_USER.
 
 	reads uint32 // Counts statements, for the sample of those that are timed.
 
@@ -317,6 +320,7 @@ func (s *session) cut() {
 
 // close gives back all that the session holds.
 func (s *session) close() {
+	s.leaveUser()
 	for _, b := range []*backendConn{s.writer, s.reader} {
 		if b != nil {
 			_ = b.Write([]byte{1, 0, 0, 0, wire.ComQuit})

@@ -44,12 +44,13 @@ const (
 	pinUnknown                       // The server said that something changed, and not what.
 	pinXA                            // An XA transaction.
 	pinGlobalLock                    // FLUSH TABLES WITH READ LOCK, BACKUP STAGE.
+	pinExpired                       // An expired password: changing it frees the backend conn on which that was done.
 	pinCount        = iota
 )
 
 // pinNames are the reasons as metrics, logs and the page show them.
 func pinNames() [pinCount]string {
-	return [pinCount]string{"temporary_table", "locked_tables", "user_lock", "handler", "transaction_characteristics", "variable", "unknown_state", "xa", "global_lock"}
+	return [pinCount]string{"temporary_table", "locked_tables", "user_lock", "handler", "transaction_characteristics", "variable", "unknown_state", "xa", "global_lock", "expired_password"}
 }
 
 // String gives the names of all pins that are set.

@@ -3,7 +3,6 @@ package mysqltest
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"time"
@@ -35,7 +34,9 @@ type Login struct {
 type Client struct {
 	Greeting wire.Greeting
 	Caps     wire.Capability
-	Switched string // The plugin that the server switched to.
+	Switched string // The plugin that the server switched to last.
+	Switches []string
+	Told     []string // What the server said besides in the login.
 	nc       net.Conn
 	s        *stream
 }
@@ -97,49 +98,6 @@ func (c *Client) Login(l Login) error {
 	}
 	c.s.pack(wire.Chosen(l.Caps), false, l.Chop)
 	return nil
-}
-
-// authenticate reads on to the OK.
-func (c *Client) authenticate(password string) error {
-	for {
-		p, err := c.s.read()
-		switch {
-		case err != nil:
-			return err
-		case p[0] == 0:
-			return nil
-		case p[0] == 0xff:
-			return wire.ParseErr(p)
-		case p[0] != 0xfe:
-			return fmt.Errorf("%x in place of an OK", p[0])
-		}
-		sw, err := wire.ParseAuthSwitch(p)
-		if err != nil {
-			return err
-		}
-		c.Switched = sw.Plugin
-		answer, err := proof(sw.Plugin, password, sw.Data)
-		if err != nil {
-			return err
-		}
-		if err := c.s.write(answer); err != nil {
-			return err
-		}
-	}
-}
-
-// proof is a client's answer to a challenge.
-func proof(plugin, password string, challenge []byte) ([]byte, error) {
-	switch {
-	case password == "":
-		return nil, nil
-	case plugin == gomysql.AUTH_NATIVE_PASSWORD:
-		return gomysql.CalcNativePassword(challenge, []byte(password)), nil
-	case plugin == gomysql.AUTH_MARIADB_ED25519:
-		return gomysql.CalcEd25519Password(challenge, password)
-	default:
-		return []byte("answer of " + plugin), nil
-	}
 }
 
 // Close closes the connection without COM_QUIT.

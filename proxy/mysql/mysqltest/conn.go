@@ -1,7 +1,6 @@
 package mysqltest
 
 import (
-	"bytes"
 	"crypto/rand"
 	"errors"
 	"net"
@@ -164,35 +163,6 @@ func (c *Conn) begins() {
 func (c *Conn) refuse(e *wire.ServerError) error {
 	_ = c.s.write(e.Append(nil))
 	return e
-}
-
-// authentic checks the login against the node's users.
-func (c *Conn) authentic(l *wire.Login, scramble []byte) bool {
-	c.Node.mu.Lock()
-	u, ok := c.Node.users[l.User]
-	everybody := len(c.Node.users) == 0
-	c.Node.mu.Unlock()
-	if everybody {
-		return true
-	}
-	if !ok {
-		return false
-	}
-	answer := l.Auth
-	if plugin := u.Plugin; plugin != "" && plugin != gomysql.AUTH_NATIVE_PASSWORD {
-		challenge := bytes.Repeat([]byte("e"), 32)
-		sw := wire.AuthSwitch{Plugin: plugin, Data: challenge}
-		if c.s.write(sw.Append(nil)) != nil {
-			return false
-		}
-		answer, err := c.s.read()
-		if err != nil {
-			return false
-		}
-		want, err := gomysql.CalcEd25519Password(challenge, u.Password)
-		return err == nil && bytes.Equal(answer, want)
-	}
-	return bytes.Equal(answer, gomysql.CalcNativePassword(scramble, []byte(u.Password)))
 }
 
 func (n *Node) lacks(schema string) bool {

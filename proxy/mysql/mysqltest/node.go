@@ -2,6 +2,7 @@ package mysqltest
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"net"
 	"slices"
@@ -53,12 +54,15 @@ type Node struct {
 	stopOnce    sync.Once
 	wg          sync.WaitGroup
 	listener    net.Listener
+	attrs       []byte // Of the login that came last.
 }
 
 // User is how a node authenticates a user. A node without users lets everybody in.
 type User struct {
 	Password string
-	Plugin   string // mysql_native_password by default; client_ed25519 is asked for by an authentication switch.
+	Plugin   string          // mysql_native_password by default; others are asked for by an authentication switch.
+	Then     []string        // Plugins that will do as well, in this order.
+	Key      *rsa.PrivateKey // Makes caching_sha2_password want the password itself.
 }
 
 type rule struct {
@@ -204,6 +208,13 @@ func (n *Node) AddUser(name string, u User) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.users[name] = u
+}
+
+// Attrs are the connection attributes of the login that came last.
+func (n *Node) Attrs() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return string(n.attrs)
 }
 
 // DropSchema makes a schema unknown to the node (error 1049).

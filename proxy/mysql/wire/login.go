@@ -142,13 +142,16 @@ type AuthSwitch struct {
 	Data   []byte // The challenge, without a closing NUL.
 }
 
-// Append appends the request's payload to b.
+// Append appends the request's payload to b. A challenge of ScrambleLen bytes gets its closing NUL, others have none.
 func (a *AuthSwitch) Append(b []byte) []byte {
 	b = append(b, headEOF)
 	b = append(b, a.Plugin...)
 	b = append(b, 0)
 	b = append(b, a.Data...)
-	return append(b, 0)
+	if len(a.Data) == ScrambleLen {
+		b = append(b, 0)
+	}
+	return b
 }
 
 // ParseAuthSwitch reads an authentication switch request's payload.
@@ -164,6 +167,9 @@ func ParseAuthSwitch(p []byte) (AuthSwitch, error) {
 	if r.bad {
 		return a, fmt.Errorf("%w: authentication switch without a plugin", ErrMalformed)
 	}
-	a.Data = bytes.Clone(bytes.TrimSuffix(r.p, []byte{0}))
+	a.Data = bytes.Clone(r.p)
+	if len(a.Data) == ScrambleLen+1 {
+		a.Data = bytes.TrimSuffix(a.Data, []byte{0}) // Challenges of other lengths have no closing NUL, and may end in one.
+	}
 	return a, nil
 }

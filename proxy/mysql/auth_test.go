@@ -1,0 +1,460 @@
+package mysql
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+
+	"galley/cluster"
+	"galley/proxy/mysql/mysqltest"
+	"galley/proxy/mysql/wire"
+)
+
+const (
+	native = gomysql.AUTH_NATIVE_PASSWORD
+	signed = gomysql.AUTH_MARIADB_ED25519
+	sha2   = gomysql.AUTH_CACHING_SHA2_PASSWORD
+
+	secretNative = `"plugin":"mysql_native_password","authentication_string":"*14E65567ABDB5135D0CFD9A70B3032C179A49EE7"`
+	secretEd     = `"plugin":"ed25519","authentication_string":"ZIgUREUg5PVgQ6LskhXmO+eZLS0nC8be6HPjYWR4YJY"`
+)
+
+// authRows are accounts whose password is secret, where they have one.
+func authRows() []mysqltest.AccountRow {
+	row := func(user, priv string) mysqltest.AccountRow {
+		return mysqltest.AccountRow{User: user, Host: "%", Priv: "{" + priv + "}"}
+	}
+	or := func(methods ...string) string { return `"auth_or":[{` + strings.Join(methods, "},{") + `}]` }
+	socket := `"plugin":"unix_socket","authentication_string":""`
+	return []mysqltest.AccountRow{
+		row("native", secretNative), row("ed", secretEd), row("ed_native", or(secretEd, secretNative)), row("native_ed", or(secretNative, secretEd)),
+		row("socket", socket), row("socket_native", or(socket, secretNative)), row("pam", `"plugin":"pam","authentication_string":"mysql"`),
+		row("invalid", secretNative[:60]+`x"`), row("unknown", `"plugin":"nosuchplugin"`), row("nopw", ""),
+		row("parsec", `"plugin":"parsec","authentication_string":"`+mysqltest.ParsecString("secret")+`"`),
+		row("bad_parsec", `"plugin":"parsec","authentication_string":"P0:x"`),
+		row("locked", secretNative+`,"account_locked":true`), row("ssl", secretNative+`,"ssl_type":1`),
+		row("expired", secretNative+`,"password_last_changed":0`),
+		row("two", secretNative+`,"max_user_connections":2`), row("none", secretNative+`,"max_user_connections":-1`),
+		row("slow", secretNative+`,"max_statement_time":1.5`),
+		row("admin", secretNative+`,"access":4294967296`),
+	}
+}
+
+// authDoor is a door whose nodes take everybody.
+func authDoor(t *testing.T, configured []cluster.ConfiguredAccount) *door {
+	t.Helper()
+	d := newDoor(t, 1)
+	d.accounts.Set(mysqltest.ImportAccounts(t, configured, authRows()...))
+	return d
+}
+
+// TestMethods: which plugins a client is asked for, in which order, and what comes of it (measured on MariaDB 10.11, but that native is asked for first).
+func TestMethods(t *testing.T) {
+	configured := []cluster.ConfiguredAccount{{User: "conf", Password: "secret"}, {User: "empty", Password: ""}}
+	d := authDoor(t, configured)
+	denied := func(user string) string { return "Access denied for user '" + user + "'@'pipe' (using password: YES)" }
+	for _, c := range []struct {
+		user, password, plugin string
+		switches               []string
+		code                   uint16
+		text                   string
+	}{
+		{"native", "secret", native, nil, 0, ""},
+		{"native", "secret", sha2, []string{native}, 0, ""},
+		{"native", "secret", signed, []string{native}, 0, ""},
+		{"native", "secret", "dialog", []string{native}, 0, ""},
+		{"native", "wrong", "dialog", []string{native}, 1045, denied("native")},
+		{"native", "", sha2, []string{native}, 1045, "(using password: NO)"},
+		{"ed", "secret", native, []string{signed}, 1045, "mysql.users"},
+		{"ed", "wrong", native, []string{signed}, 1045, denied("ed")},
+		{"ed", "secret", signed, []string{signed}, 1045, "mysql.users"},
+		{"ed_native", "secret", native, nil, 0, ""},
+		{"ed_native", "secret", signed, []string{native}, 0, ""},
+		{"ed_native", "wrong", native, []string{signed}, 1045, denied("ed_native")},
+		{"native_ed", "secret", native, nil, 0, ""},
+		{"native_ed", "wrong", native, []string{signed}, 1045, denied("native_ed")},
+		{"native_ed", "wrong", sha2, []string{native, signed}, 1045, denied("native_ed")},
+		{"socket", "secret", native, nil, 1698, "Access denied for user 'socket'@'pipe' (galley: unix_socket"},
+		{"socket_native", "secret", native, nil, 0, ""},
+		{"socket_native", "wrong", native, nil, 1045, denied("socket_native")},
+		{"pam", "secret", native, nil, 1045, "cannot relay pam"},
+		{"unknown", "secret", native, nil, 1524, "Plugin 'nosuchplugin' is not loaded"},
+		{"invalid", "secret", native, nil, 1045, denied("invalid")},
+		{"parsec", "secret", native, []string{"parsec"}, 1045, "mysql.users"},
+		{"parsec", "wrong", native, []string{"parsec"}, 1045, denied("parsec")},
+		{"bad_parsec", "secret", native, []string{"parsec"}, 1045, denied("bad_parsec")},
+		{"nopw", "", native, nil, 0, ""},
+		{"nopw", "", sha2, []string{native}, 0, ""},
+		{"nopw", "x", native, nil, 1045, denied("nopw")},
+		// The configured password proves as much by any plugin: the client's own is taken.
+		{"conf", "secret", native, nil, 0, ""},
+		{"conf", "secret", sha2, nil, 0, ""},
+		{"conf", "wrong", sha2, nil, 1045, denied("conf")},
+		{"conf", "", sha2, nil, 1045, "(using password: NO)"},
+		{"conf", "secret", signed, []string{signed}, 0, ""},
+		{"conf", "wrong", signed, []string{signed}, 1045, denied("conf")},
+		{"conf", "secret", "parsec", []string{"parsec"}, 0, ""},
+		{"conf", "wrong", "parsec", []string{"parsec"}, 1045, denied("conf")},
+		{"conf", "secret", "dialog", []string{native}, 0, ""},
+		{"empty", "", sha2, nil, 0, ""},
+		{"empty", "x", sha2, nil, 1045, denied("empty")},
+	} {
+		t.Run(fmt.Sprintf("%s/%s/%s", c.user, c.password, c.plugin), func(t *testing.T) {
+			cl, err := mysqltest.Greet(d.raw())
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = cl.Login(mysqltest.Login{User: c.user, Password: c.password, Plugin: c.plugin})
+			if !slices.Equal(cl.Switches, c.switches) {
+				t.Errorf("asked for %q, want %q", cl.Switches, c.switches)
+			}
+			if c.code == 0 {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if told := slices.Contains(cl.Told, "\x03"); told != (c.plugin == sha2 && c.user == "conf") {
+					t.Errorf("told %q", cl.Told)
+				}
+				r, err := cl.Query("SELECT 1")
+				if err != nil || r.Value() != "n1" {
+					t.Errorf("%v, %v", r, err)
+				}
+				return
+			}
+			if !mysqltest.IsError(err, c.code) || !strings.Contains(err.Error(), c.text) {
+				t.Errorf("got %v, want %d %s", err, c.code, c.text)
+			}
+		})
+	}
+}
+
+// TestOldClient: one that knows no plugins is not asked for any.
+func TestOldClient(t *testing.T) {
+	d := authDoor(t, nil)
+	caps := mysqltest.PlainCaps &^ wire.ClientPluginAuth &^ wire.ClientPluginAuthLenenc
+	_, err := d.login(mysqltest.Login{User: "ed", Password: "secret", Caps: caps})
+	if !mysqltest.IsError(err, 1251) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestUnknownUsersAreAskedLikeKnownOnes: what an unknown user is asked and told is what some account would be, and the same each time.
+func TestUnknownUsersAreAskedLikeKnownOnes(t *testing.T) {
+	d := authDoor(t, []cluster.ConfiguredAccount{{User: "conf", Password: "secret"}})
+	try := func(user, password string) string {
+		cl, err := mysqltest.Greet(d.raw())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err = cl.Login(mysqltest.Login{User: user, Password: password}); err == nil {
+			t.Fatalf("%s was let in", user)
+		}
+		return strings.ReplaceAll(fmt.Sprint(cl.Switches, err), "'"+user+"'", "'USER'")
+	}
+	known := map[string]bool{}
+	for _, row := range authRows() {
+		if row.User != "nopw" {
+			known[try(row.User, "wrong")] = true
+		}
+	}
+	seen := map[string]bool{}
+	for i := range 60 {
+		user := fmt.Sprintf("nobody%d", i)
+		first := try(user, "wrong")
+		if seen[first] = true; !known[first] {
+			t.Errorf("no account is answered %s", first)
+		}
+		if again := try(user, "wrong"); again != first {
+			t.Errorf("first %s, then %s", first, again)
+		}
+		try(user, "") // Not even where the account has no password.
+	}
+	if len(seen) < 3 {
+		t.Errorf("all are answered the same: %v", seen)
+	}
+	d.accounts.Set(mysqltest.ImportAccounts(t, nil))
+	try("nobody", "")
+	try("nobody", "x")
+}
+
+// TestAdmission: what the server checks when the password was right, and not before.
+func TestAdmission(t *testing.T) {
+	d := authDoor(t, nil)
+	strict := func(on bool) { d.cluster.Update(func(v *cluster.View) { v.Server.StrictPasswordExpiry = on }) }
+	able := mysqltest.PlainCaps | wire.ClientExpiredPasswords
+	for _, c := range []struct {
+		user, password string
+		caps           wire.Capability
+		strict         bool
+		code           uint16
+	}{
+		{"locked", "secret", 0, false, 4151},
+		{"locked", "wrong", 0, false, 1045},
+		{"ssl", "secret", 0, false, 1045},
+		{"ssl", "wrong", 0, false, 1045},
+		{"expired", "secret", 0, false, 0},
+		{"expired", "secret", 0, true, 1862},
+		{"expired", "secret", able, true, 0},
+		{"expired", "wrong", 0, true, 1045},
+		{"none", "secret", 0, false, 1226},
+	} {
+		strict(c.strict)
+		_, err := d.login(mysqltest.Login{User: c.user, Password: c.password, Caps: c.caps})
+		if c.code == 0 && err != nil || c.code != 0 && !mysqltest.IsError(err, c.code) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+// TestExpiredPassword: the session stays on one conn, where the node refuses all but the change of the password.
+func TestExpiredPassword(t *testing.T) {
+	d := newDoor(t, 2)
+	d.accounts.Set(mysqltest.ImportAccounts(t, nil, authRows()...))
+	c := d.client(mysqltest.Login{User: "expired", Password: "secret"})
+	if got := c.query("SELECT 1"); got != "n1" {
+		t.Errorf("read on %q", got)
+	}
+	c.query("SELECT 2") // The first is accounted for.
+	if rows := d.srv.Sessions(1); rows[0].Pins != "expired_password" {
+		t.Errorf("pins %q", rows[0].Pins)
+	}
+	other := d.client(mysqltest.Login{User: "native", Password: "secret"})
+	if got := other.query("SELECT 1"); got != "n2" {
+		t.Errorf("another session reads on %q", got)
+	}
+}
+
+func TestMaxUserConnections(t *testing.T) {
+	d := authDoor(t, nil)
+	in := func(user string) *testClient { return d.client(mysqltest.Login{User: user, Password: "secret"}) }
+	out := func(user string, code uint16, text string) {
+		t.Helper()
+		_, err := d.login(mysqltest.Login{User: user, Password: "secret"})
+		if !mysqltest.IsError(err, code) || !strings.Contains(err.Error(), text) {
+			t.Errorf("%s: %v, want %d %s", user, err, code, text)
+		}
+	}
+	first := in("two")
+	in("two")
+	out("two", 1226, "User 'two' has exceeded the 'max_user_connections' resource (current value: 2)")
+	// A change of user counts for the user it changes to, and one that fails for the old one.
+	if err := first.Send(wire.ComChangeUser, changeUser("native", mysqltest.NativeAnswer(first.Greeting.Scramble[:], "secret"), "")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.Read(); err != nil {
+		t.Fatal(err)
+	}
+	second := in("two")
+	if err := first.Send(wire.ComChangeUser, changeUser("two", mysqltest.NativeAnswer(first.Greeting.Scramble[:], "secret"), "")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := first.Read()
+	first.failed("back", err, 1226)
+	if err := second.Send(wire.ComQuit, ""); err != nil {
+		t.Fatal(err)
+	}
+	second.ended()
+	var cl *testClient
+	for range 1000 {
+		if cl, err = d.login(mysqltest.Login{User: "two", Password: "secret"}); err == nil {
+			break
+		}
+		pastIdleCheck(t)
+	}
+	if cl == nil {
+		t.Fatalf("after one has left: %v", err)
+	}
+	d.cluster.Update(func(v *cluster.View) { v.Server.MaxUserConnections = 1 })
+	out("native", 1203, "User native already has more than 'max_user_connections' active connections")
+	in("admin")
+	in("admin")
+}
+
+// TestAccountDefaults: an account's max_statement_time is set with galley's own settings, as a reset takes away what the node has set at the login.
+func TestAccountDefaults(t *testing.T) {
+	d := authDoor(t, nil)
+	c := d.client(mysqltest.Login{User: "slow", Password: "secret"})
+	c.query("SELECT 1")
+	if got := stateAt(d.n[0], "SELECT 1"); got != "|max_statement_time=1.500000" {
+		t.Errorf("begins with %q", got)
+	}
+}
+
+// TestAttributesAreGalleysOwn: a node is told nothing of the client's.
+func TestAttributesAreGalleysOwn(t *testing.T) {
+	d := newDoor(t, 1)
+	d.client(mysqltest.Login{User: "app", Password: "secret", Attrs: []byte("\x04_pid\x0242")}).query("SELECT 1")
+	if got := d.n[0].Attrs(); got != "\x0c_client_name\x06galley\x0cprogram_name\x06galley" {
+		t.Errorf("attributes %q", got)
+	}
+}
+
+// TestNodeLogins: galley logs in to nodes by each plugin that it has the secret for.
+func TestNodeLogins(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		node mysqltest.User
+		user string
+		keys bool
+		code uint16
+		text string
+	}{
+		"native":                                {mysqltest.User{}, "native", false, 0, ""},
+		"native, configured":                    {mysqltest.User{}, "conf", false, 0, ""},
+		"ed25519, configured":                   {mysqltest.User{Plugin: signed}, "conf", false, 0, ""},
+		"ed25519, then native":                  {mysqltest.User{Plugin: signed, Then: []string{native}}, "ed_native", false, 0, ""},
+		"parsec, configured":                    {mysqltest.User{Plugin: "parsec"}, "conf", false, 0, ""},
+		"caching_sha2_password, configured":     {mysqltest.User{Plugin: sha2}, "conf", false, 0, ""},
+		"caching_sha2_password, the key taken":  {mysqltest.User{Plugin: sha2, Key: key}, "conf", true, 0, ""},
+		"caching_sha2_password, no key taken":   {mysqltest.User{Plugin: sha2, Key: key}, "conf", false, 1045, "cluster.allow_public_key_retrieval"},
+		"the password as it is, nothing secret": {mysqltest.User{Plugin: gomysql.AUTH_CLEAR_PASSWORD}, "conf", false, 1045, "cluster.tls.mode"},
+		"a plugin of nobody's":                  {mysqltest.User{Plugin: "dialog"}, "conf", false, 1045, "dialog"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := authDoor(t, []cluster.ConfiguredAccount{{User: "conf", Password: "secret"}})
+			d.srv.SetPublicKeyRetrieval(c.keys)
+			c.node.Password = "secret"
+			d.n[0].AddUser(c.user, c.node)
+			cl := d.client(mysqltest.Login{User: c.user, Password: "secret"})
+			if c.code != 0 {
+				if msg := cl.fails("SELECT 1", c.code); !strings.Contains(msg, c.text) || strings.Contains(msg, "secret ") {
+					t.Errorf("told %q, want %q", msg, c.text)
+				}
+				return
+			}
+			if got := cl.query("SELECT 1"); got != "n1" {
+				t.Errorf("on %q", got)
+			}
+		})
+	}
+}
+
+// TestNodeAuth: what a node may not do.
+func TestNodeAuth(t *testing.T) {
+	secret := passwordCredential("secret")
+	for name, c := range map[string]struct {
+		plugin       string
+		secure, keys bool
+		packet       string
+		answer       string
+		want         error // Nil for none.
+	}{
+		"the password over TLS":         {sha2, true, false, "\x01\x04", "secret\x00", nil},
+		"the password in the open":      {sha2, false, false, "\x01\x04", "", errNotSecure},
+		"the key is asked for":          {sha2, false, true, "\x01\x04", "\x02", nil},
+		"fast":                          {sha2, false, false, "\x01\x03", "", nil},
+		"a key that nobody asked for":   {sha2, false, false, "\x01-----BEGIN PUBLIC KEY-----", "", wire.ErrMalformed},
+		"4 by another plugin":           {native, true, true, "\x01\x04", "", wire.ErrMalformed},
+		"a clear password over TLS":     {native, true, false, "\xfemysql_clear_password\x00", "secret\x00", nil},
+		"a clear password in the open":  {native, false, true, "\xfemysql_clear_password\x00", "", errNotSecure},
+		"the oldest plugin":             {native, true, true, "\xfe", "", errRelay},
+		"PARSEC with endless work":      {pluginParsec, false, false, "P\x1fsalt", "", errParsec},
+		"PARSEC's salt without a salt":  {pluginParsec, false, false, "P\x00", "", errParsec},
+		"a salt by another plugin":      {native, false, false, "P\x00salt", "", wire.ErrMalformed},
+		"nothing":                       {native, false, false, "", "", wire.ErrMalformed},
+		"in":                            {native, false, false, "\x00\x00\x00\x02\x00\x00\x00", "", errAuthDone},
+		"a switch to nothing":           {native, false, false, "\xfe\x00\x00\x00", "", errRelay},
+		"a challenge of another length": {native, false, false, "\xfeclient_ed25519\x00short", "", nil},
+	} {
+		a := nodeAuth{secret: &secret, plugin: c.plugin, challenge: []byte("12345678901234567890"), secure: c.secure, takeKeys: c.keys}
+		answer, _, err := a.next([]byte(c.packet))
+		if !errors.Is(err, c.want) || c.want == nil && err != nil {
+			t.Errorf("%s: error %v, want %v", name, err, c.want)
+		}
+		if c.answer != "" && string(answer) != c.answer {
+			t.Errorf("%s: answered %q, want %q", name, answer, c.answer)
+		}
+	}
+}
+
+func TestParsec(t *testing.T) {
+	// From MariaDB's documentation of PARSEC.
+	const stored = "P0:lhXyNv1cIxpB8EnTxR7ON7S7:1l3rWRW1/jw45yrvYXB8eh02wzk7lcJcz4CMcWw2b+8"
+	k, err := parseParsec(stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	challenge, own := make([]byte, parsecChallenge), make([]byte, parsecChallenge)
+	own[0] = 1
+	for password, want := range map[string]bool{"MyPassword123!": true, "MyPassword123": false} {
+		answer, err := parsecAnswer(password, challenge, k.salt, own)
+		if err != nil || k.verify(&proof{answer: answer, scramble: challenge}) != want {
+			t.Errorf("%q: %v, want %v", password, err, want)
+		}
+		if want && k.verify(&proof{answer: answer, scramble: own}) {
+			t.Error("good for another challenge")
+		}
+	}
+	for _, bad := range []string{"", "P0", "P0::", "Q0:" + stored[3:], "P:" + stored[3:], stored + ":x", "P0:x:" + stored[28:]} {
+		if _, err := parseParsec(bad); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}
+
+func TestRefusalsAreLoggedSparingly(t *testing.T) {
+	var r refusals
+	start := time.Unix(1000, 0)
+	var lines, counted int
+	for i := range 100 {
+		if n, tell := r.note("a", start.Add(time.Duration(i)*time.Second)); tell {
+			lines, counted = lines+1, counted+n
+		}
+	}
+	if lines != 2 || counted != 61 {
+		t.Errorf("%d lines for %d refusals", lines, counted)
+	}
+	if _, tell := r.note("b", start); !tell {
+		t.Error("another host is not told of")
+	}
+	for i := range 3 * refusalHosts {
+		r.note(fmt.Sprint(i), start)
+	}
+	if len(r.hosts) > refusalHosts {
+		t.Errorf("%d hosts are remembered", len(r.hosts))
+	}
+}
+
+// FuzzNodeAuth: whatever a node sends while galley logs in is answered or refused, and the password goes out in the open never.
+func FuzzNodeAuth(f *testing.F) {
+	for _, p := range []string{"\x00", "\xff\x15\x04#28000no", "\xfemysql_native_password\x0012345678901234567890\x00", "\xfeparsec\x0012345678901234567890123456789012", "P\x01salt", "\x01\x04", "\x01\x03", "\xfedialog\x00"} {
+		f.Add([]byte(p), []byte("\x01\x04"), false)
+	}
+	f.Fuzz(func(t *testing.T, first, second []byte, known bool) {
+		secret := credential{hasSHA1: true}
+		if known {
+			secret = passwordCredential("a long password")
+		}
+		a := nodeAuth{secret: &secret, plugin: native, challenge: []byte("12345678901234567890")}
+		for _, p := range [][]byte{first, second} {
+			answer, _, err := a.next(p)
+			if strings.Contains(string(answer), "a long password") {
+				t.Errorf("%q is answered with the password", p)
+			}
+			if err != nil {
+				return
+			}
+		}
+	})
+}
+
+// FuzzParsec: an authentication string and an answer to it are taken or refused.
+func FuzzParsec(f *testing.F) {
+	f.Add("P0:lhXyNv1cIxpB8EnTxR7ON7S7:1l3rWRW1/jw45yrvYXB8eh02wzk7lcJcz4CMcWw2b+8", []byte("x"))
+	f.Fuzz(func(t *testing.T, stored string, answer []byte) {
+		k, err := parseParsec(stored)
+		if err == nil && k.verify(&proof{answer: answer, scramble: make([]byte, parsecChallenge)}) {
+			t.Errorf("%q is good for %q", answer, stored)
+		}
+	})
+}
