@@ -95,13 +95,13 @@ func values(packet []byte) ([]value, bool) {
 func (s *session) runKept(text string) (*keptAnswer, bool, error) {
 	packet := wire.AppendCommand(nil, wire.ComQuery, text)
 	cmd := wire.Command{Packet: packet, Body: packet[wire.HeaderLen:]}
-	return s.keep(&exchange{cmd: &cmd, packet: packet, kind: wire.AnswerQuery, noData: true})
+	return s.keepOn(s.homeTarget(toWriter), &exchange{cmd: &cmd, packet: packet, kind: wire.AnswerQuery, noData: true})
 }
 
-// keep runs x on the session's conn to the writer, or where its state holds it, and keeps the answer.
-func (s *session) keep(x *exchange) (*keptAnswer, bool, error) {
+// keepOn is execute, but keeps the answer.
+func (s *session) keepOn(t target, x *exchange) (*keptAnswer, bool, error) {
 	x.keep = &keptAnswer{}
-	err := s.execute(s.homeTarget(toWriter), x)
+	err := s.execute(t, x)
 	if err != nil || !s.answer.Done || len(x.keep.buf) == 0 || !x.keep.split(s.caps.Has(wire.ClientDeprecateEOF)) {
 		return nil, false, err
 	}

@@ -144,8 +144,7 @@ func (s *session) command(cmd *wire.Command) error {
 		x.kind, x.repeatable = wire.AnswerRows, true
 		return s.execute(s.homeTarget(toReader), &x)
 	case wire.ComProcessInfo:
-		x.kind, x.noData = wire.AnswerQuery, true
-		return s.execute(s.homeTarget(toWriter), &x)
+		return s.processInfo(&x)
 	case wire.ComStatistics, wire.ComDebug, wire.ComRefresh:
 		x.kind, x.noData = wire.AnswerSingle, true
 		return s.execute(s.homeTarget(toWriter), &x)
@@ -232,7 +231,7 @@ func (s *session) query(x *exchange) error {
 	if refused, err := s.refuseElsewhere(x, &class, t); refused || err != nil {
 		return err
 	}
-	err = s.execute(t, x)
+	err = s.answerStatement(t, x, &class)
 	s.count(x, reason, t)
 	if err == nil && !x.failed && class.Flags.Has(classify.Release) {
 		return endSession(closeQuit, nil) // COMMIT RELEASE: the server closes the connection, and so does galley.

@@ -103,6 +103,9 @@ func (c *Client) Login(l Login) error {
 // Close closes the connection without COM_QUIT.
 func (c *Client) Close() { _ = c.nc.Close() }
 
+// LocalAddr is the client's own address.
+func (c *Client) LocalAddr() string { return c.nc.LocalAddr().String() }
+
 // CloseWrite tells the door that nothing more will come.
 func (c *Client) CloseWrite() {
 	if tcp, ok := c.nc.(*net.TCPConn); ok {

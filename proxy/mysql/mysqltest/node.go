@@ -350,6 +350,15 @@ func (n *Node) Await(tb testing.TB, text string) {
 	}
 }
 
+// Threads gives the ids of the open connections.
+func (n *Node) Threads() []uint32 {
+	var ids []uint32
+	for _, c := range n.open() {
+		ids = append(ids, c.Thread)
+	}
+	return ids
+}
+
 // thread finds a connection by its id.
 func (n *Node) thread(id uint32) *Conn {
 	for _, c := range n.open() {

@@ -10,10 +10,15 @@ import (
 // What another goroutine than the one that reads and writes may ask of a connection.
 
 // Stalled is 0 while no write waits for the other side to take what was sent before, and else another number whenever it has taken some of it.
-func (c *Conn) Stalled() uint32 { return c.stalled.Load() }
+func (c *Conn) Stalled() uint32 {
+	if c.packed != nil {
+		return c.packed.under.Stalled()
+	}
+	return c.stalled.Load()
+}
 
-// Gone says, without waiting, whether the other side has closed the connection or is not there any more, also where bytes are unread. It must not be called while the
-// connection beneath is being replaced (TLS at login).
+// Gone says, without waiting, whether the other side has closed the connection or is not there any more, also where bytes are unread. Neither is for the time of the login,
+// when the connection beneath may be replaced by one with TLS or compression.
 func (c *Conn) Gone() bool {
 	raw := rawOf(c.nc)
 	if raw == nil {
