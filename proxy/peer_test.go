@@ -36,9 +36,12 @@ func TestMeet(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			near, far := net.Pipe()
 			defer near.Close()
+			defer far.Close()
 			go func() {
 				_, _ = io.WriteString(far, test.writes)
-				_ = far.Close()
+				if errors.Is(test.err, io.EOF) {
+					_ = far.Close()
+				}
 			}()
 			p, err := Meet(addrConn{near, test.from}, balancers)
 			if p != test.want || !errors.Is(err, test.err) || (test.err == nil) != (err == nil) {

@@ -52,17 +52,18 @@ func newServe() *cobra.Command {
 
 // galley is the running whole.
 type galley struct {
-	log      hclog.Logger
-	path     string
-	started  time.Time
-	reload   func() (*config.Config, error)
-	monitor  *cluster.Monitor
-	accounts *cluster.Accounts
-	vars     *cluster.Variables
-	engines  *cluster.Engines
-	mysql    *mysql.Server
-	admin    *admin.Server  // Nil without an admin door.
-	doors    []net.Listener // Of MySQL clients: TCP first.
+	log       hclog.Logger
+	path      string
+	started   time.Time
+	reload    func() (*config.Config, error)
+	monitor   *cluster.Monitor
+	accounts  *cluster.Accounts
+	vars      *cluster.Variables
+	engines   *cluster.Engines
+	mysql     *mysql.Server
+	serverTLS *proxy.ServerTLS
+	admin     *admin.Server  // Nil without an admin door.
+	doors     []net.Listener // Of MySQL clients: TCP first.
 
 	mu       sync.Mutex
 	conf     *config.Config
@@ -90,8 +91,11 @@ func newGalley(c *config.Config, path string, log hclog.Logger, reload func() (*
 	if g.engines, err = cluster.NewEngines(g.monitor, log.Named("cluster")); err != nil {
 		return nil, err
 	}
+	if g.serverTLS, err = proxy.NewServerTLS(c.MySQL.TLS, log.Named("mysql")); err != nil {
+		return nil, fmt.Errorf("mysql.tls: %w", err)
+	}
 	if g.mysql, err = mysql.New(mysql.Options{
-		Config: c.MySQL, Cluster: g.monitor, Accounts: g.accounts, Variables: g.vars, Engines: g.engines, Logger: log.Named("mysql"), Registerer: registry,
+		Config: c.MySQL, TLS: g.serverTLS, Cluster: g.monitor, Accounts: g.accounts, Variables: g.vars, Engines: g.engines, Logger: log.Named("mysql"), Registerer: registry,
 	}); err != nil {
 		return nil, err
 	}
@@ -249,7 +253,7 @@ func (g *galley) reconfigure() {
 	}
 	old := g.config()
 	changes := config.Diff(old, next)
-	if err := g.monitor.SetSettings(cluster.SettingsOf(next.Cluster)); err != nil {
+	if err := g.apply(old, next); err != nil {
 		g.log.Error("the configuration was not reloaded: nothing is changed", "error", err)
 		return
 	}
@@ -268,4 +272,15 @@ func (g *galley) reconfigure() {
 		}
 		g.log.Info("changed", "setting", c.Path, "from", c.Old, "to", c.New, "effect", note)
 	}
+}
+
+// apply applies what can fail of a configuration; where something does, what was applied before is taken back.
+func (g *galley) apply(old, next *config.Config) error {
+	if err := g.serverTLS.Set(next.MySQL.TLS); err != nil {
+		return fmt.Errorf("mysql.tls: %w", err)
+	}
+	if err := g.monitor.SetSettings(cluster.SettingsOf(next.Cluster)); err != nil {
+		return errors.Join(err, g.serverTLS.Set(old.MySQL.TLS))
+	}
+	return nil
 }

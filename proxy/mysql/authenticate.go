@@ -100,7 +100,7 @@ func (s *session) admit(l *login, a *cluster.Account, c *claim) error {
 	server := &s.srv.cluster.View().Server
 	if !s.transportSuits(a) {
 		r := s.accessDenied(l.user, c)
-		r.err = fmt.Errorf("account %s@%s may only connect by TLS (REQUIRE)", a.User, a.Host)
+		r.err = fmt.Errorf("account %s@%s may only connect by TLS (REQUIRE): %s", a.User, a.Host, s.transport)
 		return r
 	}
 	if a.Locked {
@@ -135,9 +135,6 @@ func (s *session) leaveUser() {
 		s.account = nil
 	}
 }
-
-// transportSuits says whether the client's connection is as secret as its account requires.
-func (s *session) transportSuits(a *cluster.Account) bool { return a.SSL == cluster.SSLNone }
 
 // accountDefaults is what each backend conn of an account begins with, for the end of a SET: the server sets it at a login, and forgets it at COM_RESET_CONNECTION.
 func accountDefaults(a *cluster.Account) string {

@@ -92,7 +92,7 @@ func (b *backendConn) login(l *login, compression string) error {
 	}
 	b.caps &^= wire.ClientConnectAttrs
 	b.caps |= g.Capability & wire.ClientConnectAttrs
-	auth := nodeAuth{secret: &l.secret, plugin: pluginNative, challenge: g.Scramble[:], secure: secure(b.NetConn()), takeKeys: b.takeKeys}
+	auth := nodeAuth{secret: &l.secret, plugin: pluginNative, challenge: g.Scramble[:], secure: secure(b.Conn), takeKeys: b.takeKeys}
 	if g.Plugin == pluginSHA2 && l.secret.hasPassword {
 		auth.plugin = pluginSHA2 // The default of MySQL's servers, where an account is likely to have it.
 	}

@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"crypto/rand"
-	"errors"
 	"strings"
 	"time"
 
@@ -35,12 +34,19 @@ func (s *session) handshake() error {
 	if !mariaDB(&view.Server) {
 		g.Capability |= wire.ClientMySQL
 	}
+	secure := s.srv.tls.Config()
+	if secure != nil {
+		g.Capability |= wire.ClientSSL
+	}
 	if err := s.client.WritePacket(g.Append(nil)); err != nil {
 		return endSession(closeHandshake, err)
 	}
 	p, err := s.client.ReadPacket(loginLimit)
 	if err != nil {
 		return s.badHandshake(err)
+	}
+	if p, err = s.secure(p, secure); err != nil {
+		return err
 	}
 	l, err := wire.ParseLogin(p, offered)
 	if err != nil {
@@ -50,8 +56,8 @@ func (s *session) handshake() error {
 		return err
 	}
 	s.caps = l.Capability
-	if len(p) <= 32 {
-		return s.badHandshake(errors.New("TLS was asked for, which was not offered"))
+	if err := s.refusePlain(); err != nil {
+		return err
 	}
 	next := login{user: l.User, charset: l.Charset, caps: l.Capability &^ (wire.ClientConnectWithDB | ownToHop)}
 	if !l.Capability.Has(wire.ClientPluginAuth) {

@@ -14,6 +14,7 @@ import (
 
 	"galley/cluster"
 	"galley/config"
+	"galley/proxy"
 	"galley/proxy/mysql/mysqltest"
 	"galley/proxy/mysql/wire"
 )
@@ -54,10 +55,19 @@ func testAccounts(tb testing.TB) *cluster.AccountSet {
 		mysqltest.AccountRow{User: "locked", Host: "%", Priv: `{"plugin":"mysql_native_password","authentication_string":"","account_locked":true}`},
 		mysqltest.AccountRow{User: "ed", Host: "%", Priv: `{"plugin":"ed25519","authentication_string":"ZIgUREUg5PVgQ6LskhXmO+eZLS0nC8be6HPjYWR4YJY"}`},
 		mysqltest.AccountRow{User: "unix", Host: "%", Priv: `{"plugin":"unix_socket","authentication_string":""}`},
+		requireRow("any", `"ssl_type":1`), requireRow("x509", `"ssl_type":2`),
+		requireRow("subject", `"ssl_type":3,"x509_subject":"/O=Example/CN=client"`), requireRow("issuer", `"ssl_type":3,"x509_issuer":"/CN=clients"`),
+		requireRow("otherissuer", `"ssl_type":3,"x509_issuer":"/CN=others","x509_subject":"/O=Example/CN=client"`),
+		requireRow("cipher", `"ssl_type":3,"ssl_cipher":"TLS_AES_128_GCM_SHA256"`), requireRow("othercipher", `"ssl_type":3,"ssl_cipher":"ECDHE-RSA-AES128-SHA"`),
 		mysqltest.AccountRow{User: "far", Host: "10.9.8.7", Priv: `{"plugin":"mysql_native_password","authentication_string":""}`},
 	)
 	accountSets.Store("usual", set)
 	return set
+}
+
+// requireRow is the row of an account without a password that requires something of its connection.
+func requireRow(user, require string) mysqltest.AccountRow {
+	return mysqltest.AccountRow{User: user, Host: "%", Priv: `{"plugin":"mysql_native_password","authentication_string":"",` + require + `}`}
 }
 
 // newDoor starts a door before nodes nodes, in memory.
@@ -102,6 +112,12 @@ func startDoor(tb testing.TB, nodes int, sockets bool, change ...func(*config.My
 		d.mem = mysqltest.NewListener()
 		l = d.mem
 		o.Dial = d.dial
+	}
+	if c.TLS.CertFile != "" {
+		var err error
+		if o.TLS, err = proxy.NewServerTLS(c.TLS, o.Logger); err != nil {
+			tb.Fatal(err)
+		}
 	}
 	var err error
 	if d.srv, err = New(o); err != nil {

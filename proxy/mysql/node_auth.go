@@ -3,7 +3,6 @@ package mysql
 import (
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -100,10 +99,7 @@ func (a *nodeAuth) sha2(p []byte) ([]byte, bool, error) {
 }
 
 // secure says whether nobody but the node can read what is sent on a connection to it.
-func secure(nc net.Conn) bool {
-	switch nc.(type) {
-	case *tls.Conn, *net.UnixConn:
-		return true
-	}
-	return false
+func secure(c *wire.Conn) bool {
+	_, local := c.NetConn().(*net.UnixConn)
+	return local || c.Secured()
 }

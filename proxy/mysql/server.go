@@ -16,6 +16,7 @@ import (
 	"galley/balancer"
 	"galley/cluster"
 	"galley/config"
+	"galley/proxy"
 	"galley/proxy/mysql/wire"
 )
 
@@ -52,7 +53,8 @@ type Options struct {
 	Cluster    Cluster
 	Accounts   Accounts
 	Variables  Variables
-	Engines    Engines // Nil where all tables are replicated.
+	Engines    Engines          // Nil where all tables are replicated.
+	TLS        *proxy.ServerTLS // Towards clients; nil for none.
 	Logger     hclog.Logger
 	Registerer prometheus.Registerer
 	Dial       DialFunc // Nil for an ordinary dialer.
@@ -69,6 +71,7 @@ type Server struct {
 	engines  Engines
 	log      hclog.Logger
 	dial     DialFunc
+	tls      *proxy.ServerTLS
 	buffers  *wire.Buffers
 	conns    connSets
 	schemas  schemaCache
@@ -91,7 +94,7 @@ type Server struct {
 // New makes a Server; it does not listen yet.
 func New(o Options) (*Server, error) {
 	s := &Server{
-		cluster: o.Cluster, accounts: o.Accounts, vars: o.Variables, log: o.Logger, dial: o.Dial, buffers: wire.NewBuffers(), sessions: map[uint32]*session{},
+		cluster: o.Cluster, accounts: o.Accounts, vars: o.Variables, log: o.Logger, dial: o.Dial, tls: o.TLS, buffers: wire.NewBuffers(), sessions: map[uint32]*session{},
 		conns: connSets{sets: map[*balancer.Backend]*connSet{}}, schemas: schemaCache{until: map[schemaKey]time.Time{}},
 	}
 	if s.engines = o.Engines; s.engines == nil {
@@ -209,6 +212,7 @@ func (s *Server) client(ctx, front context.Context, nc net.Conn) {
 	}
 	defer s.unregister(c)
 	defer c.close()
+	defer c.client.SayClosing()
 	err := c.handshake()
 	if err == nil {
 		err = c.serve()

@@ -23,6 +23,8 @@ type session struct {
 	caps   wire.Capability
 	scr    [wire.ScrambleLen]byte
 
+	transport transport // How client's packets come.
+
 	login        login // What a backend conn logs in with; its schema is the state's.
 	loginVersion uint64
 	account      *cluster.Account // As which the client is logged in; nil before.

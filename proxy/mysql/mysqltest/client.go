@@ -1,6 +1,7 @@
 package mysqltest
 
 import (
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -27,7 +28,9 @@ type Login struct {
 	Caps                   wire.Capability
 	Plugin                 string // What the client starts with; mysql_native_password by default.
 	Attrs                  []byte
-	Chop                   int // The most that the client puts into one compressed packet; 0 is as much as the protocol takes.
+	Chop                   int         // The most that the client puts into one compressed packet; 0 is as much as the protocol takes.
+	TLS                    *tls.Config // Nil for a login in plain.
+	Injected               []byte      // Sent in plain behind the request for TLS.
 }
 
 // Client is a bare client: commands out, answers in. It is for one goroutine.
@@ -90,6 +93,11 @@ func (c *Client) Login(l Login) error {
 		return err
 	}
 	login := wire.Login{Capability: l.Caps, MaxPacket: 1 << 24, Charset: 45, User: l.User, Auth: answer, Schema: l.Schema, Plugin: l.Plugin, Attrs: l.Attrs, ZstdLevel: 3}
+	if l.TLS != nil {
+		if err := c.secure(&login, l.TLS, l.Injected); err != nil {
+			return err
+		}
+	}
 	if err := c.s.write(login.Append(nil)); err != nil {
 		return err
 	}
@@ -97,6 +105,24 @@ func (c *Client) Login(l Login) error {
 		return err
 	}
 	c.s.pack(wire.Chosen(l.Caps), false, l.Chop)
+	return nil
+}
+
+// secure asks for TLS and goes on over it.
+func (c *Client) secure(login *wire.Login, conf *tls.Config, injected []byte) error {
+	if err := c.s.write(login.AppendSSLRequest(nil)); err != nil {
+		return err
+	}
+	if _, err := c.nc.Write(injected); err != nil {
+		return err
+	}
+	layer := tls.Client(c.nc, conf)
+	if err := layer.Handshake(); err != nil {
+		return err
+	}
+	seq := c.s.seq
+	c.nc, c.s = layer, newStream(layer, 1)
+	c.s.seq = seq
 	return nil
 }
 

@@ -64,7 +64,7 @@ const (
 // in any way. While nothing is under way it holds neither buffers nor compressors; what it holds otherwise is bounded: packets are unpacked as they are read,
 // and packed in parts of maxPart.
 type packed struct {
-	under  *Conn // The socket. Its window is what has been read and not been unpacked.
+	under  *Conn // The socket, or TLS on it. Its window is what has been read and not been unpacked.
 	codecs *codecs
 	with   Compression
 	level  int
@@ -85,6 +85,7 @@ func (c *Conn) Compress(with Compression, level int, side Side) error {
 	if err := p.codecs.prepare(with, level); err != nil {
 		return fmt.Errorf("compression: %w", err)
 	}
+	p.under.layer = c.layer
 	p.under.buf, p.under.r, p.under.w = c.buf, c.r, c.w
 	c.buf, c.r, c.w = nil, 0, 0
 	c.raw, c.packed = nil, p

@@ -14,7 +14,8 @@ import (
 // One goroutine reads and writes; Close may come from any.
 type Conn struct {
 	nc      net.Conn
-	raw     syscall.RawConn // Nil where the bytes on the socket are not the protocol's (TLS, compression).
+	layer   *layer          // Nil in plain.
+	raw     syscall.RawConn // Nil where nc is no socket, or the bytes on it are another Conn's to read (compression).
 	packed  *packed         // Where the protocol is compressed.
 	buffers *Buffers
 	buf     []byte // Nil while idle.
@@ -41,7 +42,7 @@ func NewConn(nc net.Conn, b *Buffers) *Conn {
 	return c
 }
 
-// NetConn gives the connection beneath, for deadlines and addresses.
+// NetConn gives the connection beneath, below TLS, for deadlines and addresses.
 func (c *Conn) NetConn() net.Conn { return c.nc }
 
 // Close closes the socket. It may be called from any goroutine and more than once.
@@ -75,11 +76,14 @@ func (c *Conn) Fill() error {
 	if c.buf != nil {
 		c.makeRoom()
 	}
-	if c.raw == nil {
+	if c.layer != nil && c.buf == nil {
+		return c.fillFirst()
+	}
+	if r := c.stream(); r != nil {
 		if c.buf == nil {
 			c.buf = c.buffers.get(smallBuffer)
 		}
-		n, err := c.nc.Read(c.buf[c.w:])
+		n, err := r.Read(c.buf[c.w:])
 		c.w += n
 		if n > 0 {
 			return nil
@@ -162,9 +166,9 @@ func (c *Conn) Write(p []byte) error {
 	if c.packed != nil {
 		return c.packed.write(p)
 	}
-	if c.raw == nil {
+	if w := c.stream(); w != nil {
 		c.stalled.Store(1)
-		_, err := c.nc.Write(p)
+		_, err := w.Write(p)
 		c.stalled.Store(0)
 		return err
 	}

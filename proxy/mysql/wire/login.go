@@ -22,6 +22,22 @@ type Login struct {
 	ZstdLevel  byte   // With ClientZstd.
 }
 
+// sslRequestLen is the length of a login without anything behind its fixed part.
+const sslRequestLen = 32
+
+// IsSSLRequest says whether a client's answer to the greeting asks for TLS: the login's fixed part, with the flag (MY, "Protocol::SSLRequest"). The login itself follows by TLS.
+func IsSSLRequest(p []byte) bool {
+	return len(p) == sslRequestLen && Capability(binary.LittleEndian.Uint32(p)).Has(ClientSSL|ClientProtocol41)
+}
+
+// AppendSSLRequest appends the payload that asks a server for TLS before the login l is sent.
+func (l *Login) AppendSSLRequest(b []byte) []byte {
+	short := *l
+	short.Capability |= ClientSSL
+	at := len(b)
+	return short.Append(b)[:at+sslRequestLen]
+}
+
 // Append appends the login's payload to b.
 func (l *Login) Append(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(l.Capability))
