@@ -176,9 +176,10 @@ type User struct {
 	User string
 	// Host is the host pattern of the account, "%" if not given.
 	Host string
-	// Password is the password itself, also where it came from PasswordFile.
+	// Password is the password itself, also where it came from PasswordFile or the variable PasswordEnv.
 	Password     Secret
 	PasswordFile string
+	PasswordEnv  string
 }
 
 // Cluster is the Galera cluster behind galley.
@@ -201,6 +202,8 @@ type Cluster struct {
 	SendProxyProtocol bool
 	// AccountsInterval is the time between two imports of accounts.
 	AccountsInterval time.Duration
+	// AllowPublicKeyRetrieval lets passwords be encrypted by a public key that a node sends without proof that it is the node's.
+	AllowPublicKeyRetrieval bool
 
 	// WeightInFlight, WeightRunning and WeightQueue make a node's load out of galley's own statements in flight, Threads_running and the receive queue.
 	WeightInFlight float64

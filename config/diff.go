@@ -47,6 +47,8 @@ func diffUsers(before, after []User) []Change {
 			changes = append(changes, Change{Path: path + ".password", Old: maskOf(u.Password), New: maskOf(now.Password)})
 		case now.PasswordFile != u.PasswordFile:
 			changes = append(changes, Change{Path: path + ".password_file", Old: u.PasswordFile, New: now.PasswordFile})
+		case now.PasswordEnv != u.PasswordEnv:
+			changes = append(changes, Change{Path: path + ".password_env", Old: u.PasswordEnv, New: now.PasswordEnv})
 		}
 	}
 	for _, u := range after {

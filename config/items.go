@@ -11,7 +11,9 @@ const maxWeight = 1000
 
 func nodeKeys() []string { return []string{"address", "weight", "name"} }
 
-func userKeys() []string { return []string{"user", "host", "password", "password_file"} }
+func userKeys() []string {
+	return []string{"user", "host", "password", "password_file", "password_env"}
+}
 
 // readNode reads host:port, or a section with address, weight and name.
 func readNode(r *reader, in value, path string) (Node, bool) {
@@ -105,20 +107,46 @@ func readUser(r *reader, in value, path string) (User, bool) {
 		}
 		r.hash(password, path+".password")
 	}
-	file, fromFile := o.scalar("password_file")
-	switch {
-	case given && fromFile:
-		o.fail(file.at, path+".password_file", bothGiven("password"))
-	case fromFile:
-		u.PasswordFile = parsed(&o, file, path+".password_file", nonEmpty)
-		r.pendUser(u, pendingSecret{at: file.at, path: path + ".password_file", file: u.PasswordFile, parse: parsePassword})
-	case !given && !o.has("password") && !o.has("password_file"):
-		o.missing("password", "Write password_file: with the path of a file, or password:.")
+	if given {
+		r.otherPassword(&o, &u, false)
+	} else if !r.otherPassword(&o, &u, true) && !o.has("password") && !o.has("password_file") && !o.has("password_env") {
+		o.missing("password", "Write password_file: with the path of a file, password_env: with the name of a variable, or password:.")
 	}
 	if o.ok {
 		o.ok = r.once("mysql.users "+u.User+"@"+u.Host, at, path, "this account is listed twice (the same user and host)")
 	}
 	return u, o.finish()
+}
+
+// otherPassword reads the keys that say where an account's password is, of which at most one may be given, and none where it may not. It says whether one is.
+func (r *reader) otherPassword(o *object, u *User, may bool) bool {
+	file, fromFile := o.scalar("password_file")
+	variable, fromEnv := o.scalar("password_env")
+	switch {
+	case fromFile && !may:
+		o.fail(file.at, o.path+".password_file", bothGiven("password"))
+	case fromEnv && (!may || fromFile):
+		o.fail(variable.at, o.path+".password_env", &mistake{what: "the password is given twice", remedy: "Keep one of password, password_file and password_env."})
+	case fromFile:
+		u.PasswordFile = parsed(o, file, o.path+".password_file", nonEmpty)
+		r.pendUser(*u, pendingSecret{at: file.at, path: o.path + ".password_file", file: u.PasswordFile, parse: parsePassword})
+	case fromEnv:
+		u.PasswordEnv = parsed(o, variable, o.path+".password_env", parseVariableName)
+		r.pendUser(*u, pendingSecret{at: variable.at, path: o.path + ".password_env", variable: u.PasswordEnv, parse: parsePassword})
+	}
+	return fromFile || fromEnv
+}
+
+// parseVariableName reads the name of a variable that is not one of galley's settings.
+func parseVariableName(text string) (string, *mistake) {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
+	switch {
+	case text == "" || strings.Trim(text, letters+"0123456789") != "" || !strings.Contains(letters, text[:1]):
+		return "", &mistake{what: "this is not the name of a variable", remedy: "Write the name alone, for example APP_PASSWORD; the password itself goes under password."}
+	case strings.HasPrefix(text, envPrefix):
+		return "", &mistake{echo: text, what: "{} begins like the variables of galley's own settings", remedy: "Give the variable a name that does not begin with " + envPrefix + "."}
+	}
+	return text, nil
 }
 
 func bothGiven(name string) *mistake {

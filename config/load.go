@@ -30,6 +30,7 @@ func Load(source Source) (*Config, error) {
 	if source.File == "" && source.Data == nil {
 		source.File = variable(source.Env, FileVariable)
 	}
+	r.env = source.Env
 	r.file(source)
 	r.environment(source.Env)
 	r.flags(source.Flags)
@@ -62,6 +63,8 @@ type reader struct {
 	failed map[string]bool
 	// pending secrets are read from their files once it is known which source wins.
 	pending map[string][]pendingSecret
+	// env is the environment.
+	env []string
 	// seen finds repetitions in lists.
 	seen map[string]place
 	// doc is the file's text; understood says that it is known what the file gives.

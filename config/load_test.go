@@ -217,7 +217,7 @@ func TestEverySettingEverywhere(t *testing.T) {
 	write(t, filepath.Join(dir, "s"), 0o600, "0123456789abcdef")
 	examples := map[string]string{
 		"address": "127.0.0.1:4000", "number": "0.5", "duration": "7s", "boolean": "true", "size": "8KiB", "secret": "0123456789abcdef",
-		"path": dir + "/s", "text": "t", "list of {user, max_connections, max_in_flight, max_execution_time}": "[{user: a, max_in_flight: 3}]", "list of {user, host, password, password_file}": "[{user: a, host: '%', password: b}]",
+		"path": dir + "/s", "text": "t", "list of {user, max_connections, max_in_flight, max_execution_time}": "[{user: a, max_in_flight: 3}]", "list of {user, host, password, password_file, password_env}": "[{user: a, host: '%', password: b}]",
 		"list of addresses, or of {address, weight, name}": "[10.9.9.9:1, {address: db:2, weight: 2}]", "list of networks": "[10.0.0.0/8]", "list of host names": "[a.example]",
 		"trace, debug, info, warn or error": "debug", "text or json": "json", "cluster or eventual": "eventual",
 		"file mode": "0600", "off, optional or required": "off", "1.2 or 1.3": "1.3", "off, preferred, required, verify_ca or verify_identity": "verify_ca",

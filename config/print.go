@@ -55,9 +55,12 @@ func plainUsers(users []User) []any {
 	out := make([]any, 0, len(users))
 	for _, u := range users {
 		item := yaml.MapSlice{{Key: "user", Value: u.User}, {Key: "host", Value: u.Host}}
-		if u.PasswordFile != "" {
+		switch {
+		case u.PasswordFile != "":
 			item = append(item, yaml.MapItem{Key: "password_file", Value: u.PasswordFile})
-		} else {
+		case u.PasswordEnv != "":
+			item = append(item, yaml.MapItem{Key: "password_env", Value: u.PasswordEnv})
+		default:
 			item = append(item, yaml.MapItem{Key: "password", Value: maskOf(u.Password)})
 		}
 		out = append(out, item)

@@ -102,6 +102,27 @@ func TestAccountsWithSecretFiles(t *testing.T) {
 	}
 }
 
+func TestAccountsWithSecretVariables(t *testing.T) {
+	c := load(t, config.Source{Data: []byte(sample), Env: []string{
+		"GALLEY_MYSQL_USERS=[{user: x, password_env: X_PASSWORD}]", "X_PASSWORD=hunter2: {", "Y_PASSWORD=", "BAD=a\nb",
+	}})
+	if u := c.MySQL.Users; len(u) != 1 || u[0].Password.Reveal() != "hunter2: {" || u[0].PasswordEnv != "X_PASSWORD" {
+		t.Errorf("got %v", u)
+	}
+	for users, want := range map[string]string{
+		"{user: x, password_env: Y_PASSWORD}":                         "is not set",
+		"{user: x, password_env: GALLEY_X}":                           "galley's own settings",
+		"{user: x, password_env: hunter2!}":                           "not the name of a variable",
+		"{user: x, password_env: X_PASSWORD, password: hunter2}":      "given twice",
+		"{user: x, password_env: X_PASSWORD, password_file: /hunter}": "given twice",
+	} {
+		_, err := config.Load(config.Source{Data: []byte(sample), Env: []string{"X_PASSWORD=hunter2", "Y_PASSWORD=", "GALLEY_MYSQL_USERS=[" + users + "]"}})
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", users, err)
+		}
+	}
+}
+
 // TestUnusedSecretFile holds that a file is not read, or missed, where a stronger source gives the secret.
 func TestUnusedSecretFile(t *testing.T) {
 	text := "mysql: {listen: :3306, users: [{user: a, password_file: /nowhere}]}\ncluster: {nodes: [db], monitor: {user: m, password_file: /nowhere}}\n"

@@ -17,18 +17,19 @@ const maxSecret = 4096
 // worldReadable is the permission of all others to read.
 const worldReadable fs.FileMode = 0o004
 
-// pendingSecret is a secret file that is read if no stronger source gives the secret.
+// pendingSecret is a secret file, or a variable, that is read if no stronger source gives the secret.
 type pendingSecret struct {
-	at    place
-	path  string
-	file  string
-	parse func(string) (string, *mistake)
-	set   func(Secret)
+	at       place
+	path     string
+	file     string
+	variable string
+	parse    func(string) (string, *mistake)
+	set      func(Secret)
 }
 
-// pendUser keeps the file of an account for later.
+// pendUser keeps the file or the variable of an account for later.
 func (r *reader) pendUser(u User, p pendingSecret) {
-	if u.PasswordFile == "" {
+	if u.PasswordFile == "" && u.PasswordEnv == "" {
 		return
 	}
 	user, host := u.User, u.Host
@@ -52,6 +53,10 @@ func (r *reader) readSecrets() {
 }
 
 func (r *reader) readSecret(p pendingSecret) {
+	if p.variable != "" {
+		r.readVariable(p)
+		return
+	}
 	file := p.file
 	if p.at.doc != nil && !filepath.IsAbs(file) {
 		file = filepath.Join(p.at.doc.base, file)
@@ -86,6 +91,23 @@ func (r *reader) readSecret(p pendingSecret) {
 	if status, err := os.Stat(file); err == nil && status.Mode().Perm()&worldReadable != 0 {
 		r.report.warn(p.at, p.path, readableByAll(status, file))
 	}
+}
+
+// readVariable takes a secret from a variable.
+func (r *reader) readVariable(p pendingSecret) {
+	secret := variable(r.env, p.variable)
+	if secret == "" {
+		r.fail(p.at, p.path, &mistake{echo: p.variable, what: "the variable {} is not set, or is empty", remedy: "Set it to the password where galley is started."})
+		return
+	}
+	r.report.secrets.learn(secret)
+	secret, m := p.parse(secret)
+	if m != nil {
+		m.what = "in the variable: " + m.what
+		r.fail(p.at, p.path, m)
+		return
+	}
+	p.set(NewSecret(secret))
 }
 
 func readableByAll(status fs.FileInfo, what string) *mistake {

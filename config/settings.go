@@ -96,7 +96,7 @@ func mysqlSettings() []Setting {
 			Doc:     "Version in galley's greeting, instead of the cluster's own.",
 			binding: text(func(c *Config) *string { return &c.MySQL.ServerVersion }, parseVersion),
 		}, {
-			Path: "mysql.users", Type: "list of {user, host, password, password_file}",
+			Path: "mysql.users", Type: "list of {user, host, password, password_file, password_env}",
 			Doc:     "Accounts that galley cannot import from the cluster. The host is % if not given.",
 			binding: usersBinding(),
 		}, {
@@ -170,6 +170,10 @@ func clusterSettings() []Setting {
 			Path: "cluster.accounts_interval", Type: "duration", Default: "5s",
 			Doc:     "Time between two imports of accounts.",
 			binding: duration(func(c *Config) *time.Duration { return &c.Cluster.AccountsInterval }, 100*time.Millisecond, time.Hour),
+		}, {
+			Path: "cluster.allow_public_key_retrieval", Type: "boolean", Default: "false",
+			Doc:     "Log in with caching_sha2_password over an unencrypted connection too, trusting whatever public key comes from a node's address.",
+			binding: boolean(func(c *Config) *bool { return &c.Cluster.AllowPublicKeyRetrieval }),
 		}, {
 			Path: "cluster.load.in_flight", Type: "number", Default: "1",
 			Doc:     "Weight of galley's own statements in flight in a node's load.",

@@ -170,7 +170,7 @@ func unusable(a *cluster.Account) string {
 	case a.FromConfig:
 		return ""
 	}
-	plugins := make([]string, 0, len(a.Methods))
+	plugins, needs := make([]string, 0, len(a.Methods)), ""
 	for _, m := range a.Methods {
 		switch m.Plugin {
 		case "mysql_native_password":
@@ -178,14 +178,17 @@ func unusable(a *cluster.Account) string {
 				return ""
 			}
 			plugins = append(plugins, "an invalid password")
-		case "ed25519":
-			// The server keeps a public key only, so nobody but the client can prove anything with it.
-			return "ed25519 cannot be relayed: give its password under mysql.users"
+		case "ed25519", "parsec", "caching_sha2_password":
+			// The server keeps no more than what checks an answer, so nobody but the client can prove anything with it.
+			needs = m.Plugin
 		default:
 			plugins = append(plugins, m.Plugin)
 		}
 	}
-	return strings.Join(plugins, " or ") + " cannot be relayed: use mysql_native_password, or give its password under mysql.users"
+	if needs != "" {
+		return needs + " cannot be relayed: give its password under mysql.users"
+	}
+	return strings.Join(plugins, " or ") + " cannot be relayed: let it have mysql_native_password too"
 }
 
 // versions warns of nodes of different versions.

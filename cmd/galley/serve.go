@@ -96,6 +96,7 @@ func newGalley(c *config.Config, path string, log hclog.Logger, reload func() (*
 	}
 	if g.mysql, err = mysql.New(mysql.Options{
 		Config: c.MySQL, TLS: g.serverTLS, Cluster: g.monitor, Accounts: g.accounts, Variables: g.vars, Engines: g.engines, Logger: log.Named("mysql"), Registerer: registry,
+		AllowPublicKeyRetrieval: c.Cluster.AllowPublicKeyRetrieval,
 	}); err != nil {
 		return nil, err
 	}
@@ -259,6 +260,7 @@ func (g *galley) reconfigure() {
 	}
 	g.accounts.SetConfigured(cluster.AccountsOf(next.MySQL.Users))
 	g.mysql.SetConfig(next.MySQL)
+	g.mysql.SetPublicKeyRetrieval(next.Cluster.AllowPublicKeyRetrieval)
 	g.log.SetLevel(hclog.LevelFromString(next.Log.Level))
 	g.mu.Lock()
 	g.conf = next
