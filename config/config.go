@@ -131,6 +131,16 @@ type Limit struct {
 	MaxExecutionTime time.Duration // 0 is what holds for all.
 }
 
+// LimitOf gives a user's limits, which may be none.
+func (m *MySQL) LimitOf(user string) Limit {
+	for i := range m.Limits {
+		if m.Limits[i].User == user {
+			return m.Limits[i]
+		}
+	}
+	return Limit{User: user}
+}
+
 // Pool is how sessions share backend conns.
 type Pool struct {
 	// Multiplex lets a session give its backend conn back between statements; else it keeps it to its end.

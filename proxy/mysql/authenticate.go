@@ -114,7 +114,7 @@ func (s *session) admit(l *login, a *cluster.Account, c *claim) error {
 			Code: codeExpired, SQLState: "HY000", Message: "Your password has expired. To log in you must change it using a client that supports expired passwords",
 		}}
 	}
-	if packet := s.srv.users.enter(a, server.MaxUserConnections); packet != nil {
+	if packet := s.srv.users.enter(a, server.MaxUserConnections, s.srv.config().LimitOf(a.User).MaxConnections); packet != nil {
 		return &refusal{err: fmt.Errorf("account %s@%s has too many connections", a.User, a.Host), packet: packet}
 	}
 	s.leaveUser()

@@ -81,7 +81,7 @@ func (m *metrics) took(took time.Duration, weight uint64) {
 type collector struct {
 	srv                                                                                *Server
 	statements, latency, errors, sessions, opened, closed, waiting, conns, lost, dials *prometheus.Desc
-	retries, hidden, kills                                                             *prometheus.Desc
+	retries, hidden, kills, held, refused                                              *prometheus.Desc
 }
 
 func newCollector(srv *Server) *collector {
@@ -101,6 +101,8 @@ func newCollector(srv *Server) *collector {
 		lost:       desc("backend_conns_lost_total", "Backend conns that broke while a command was under way."),
 		dials:      desc("backend_dial_errors_total", "Backend conns that could not be opened."),
 		retries:    desc("retries_total", "Commands run again on another node."),
+		held:       desc("statements_held", "Statements that wait for their turn, because as many run as may."),
+		refused:    desc("statements_refused_total", "Statements refused because their turn has not come in time."),
 		kills:      desc("kills_total", "Sessions and statements killed, by reason.", "reason"),
 		hidden:     desc("hidden_writes_total", "Reads by their text that a reader refused because they write, and the writer ran."),
 	}
@@ -108,7 +110,7 @@ func newCollector(srv *Server) *collector {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.statements, c.latency, c.errors, c.sessions, c.opened, c.closed, c.waiting, c.conns, c.lost, c.dials, c.retries, c.hidden, c.kills} {
+	for _, d := range []*prometheus.Desc{c.statements, c.latency, c.errors, c.sessions, c.opened, c.closed, c.waiting, c.conns, c.lost, c.dials, c.retries, c.hidden, c.kills, c.held, c.refused} {
 		ch <- d
 	}
 }
@@ -139,6 +141,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(c.sessions, float64(c.srv.sessionCount()))
 	gauge(c.waiting, float64(m.waiting.Load()))
+	gauge(c.held, float64(c.srv.flights.waiting.Load()))
+	count(c.refused, uint64(c.srv.flights.refused.Load()))
 	view := c.srv.cluster.View()
 	for i := range view.Nodes {
 		gauge(c.conns, float64(c.srv.conns.of(&view.Nodes[i]).len()), view.Nodes[i].Addr)

@@ -126,7 +126,7 @@ func (s *session) executeStatement(x *exchange, st *statement) error {
 		x.repeatable = false // The long data is there and nowhere else.
 	}
 	s.closeCursor(st)
-	err = s.execute(t, x)
+	err = s.answerStatement(t, x, &st.class)
 	if err == nil && x.kind == wire.AnswerCursor && s.last != nil && !x.failed && s.answer.Status&wire.StatusCursorExists != 0 {
 		st.openOn = s.last
 		s.last.cursors++

@@ -32,9 +32,16 @@ const (
 // shortText is how many characters of a statement the list shows without FULL.
 const shortText = 100
 
-// answerStatement is execute, but for what galley answers itself with a node's help.
+// answerStatement is execute, when the statement's turn has come, but for what galley answers itself with a node's help.
 func (s *session) answerStatement(t target, x *exchange, class *classify.Class) error {
-	if class.Kind == classify.Show && x.cmd.Whole() {
+	of, err := s.takeOff(class)
+	if err != nil {
+		return s.giveUp(x, err)
+	}
+	if of != nil {
+		defer s.srv.flights.leave(of)
+	}
+	if class.Kind == classify.Show && x.stmt == nil && x.cmd.Whole() {
 		if full, ok := classify.ProcessList(x.cmd.Body[1:], s.mode()); ok {
 			return s.processList(t, x, full)
 		}
@@ -191,6 +198,8 @@ func (c *shownSession) describe(row, by []value, now time.Time) {
 	switch {
 	case c.shown.waiting.Load():
 		row[processState].text = "waiting for a node"
+	case c.shown.held.Load():
+		row[processState].text = "waiting for its turn"
 	case by != nil && c.on == c.shown.running.Load():
 		copy(row[processState:], by[processState:])
 	}

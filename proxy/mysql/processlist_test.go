@@ -34,8 +34,8 @@ func listThreads(n *mysqltest.Node) {
 	n.On("COM_PROCESS_INFO", reply)
 }
 
-// list runs a statement and gives the rows by their ids.
-func list(t *testing.T, c *testClient, sql string) map[string][]string {
+// listed runs a statement and gives the rows by their ids.
+func listed(t *testing.T, c *testClient, sql string) map[string][]string {
 	t.Helper()
 	r := c.result(sql)
 	return byID(t, r)
@@ -78,7 +78,7 @@ func TestProcessList(t *testing.T) {
 			asking(reading, "SELECT SLOW")
 			d.n[1].Await(t, "SELECT SLOW")
 			id := func(c *testClient) string { return strconv.FormatUint(uint64(c.Greeting.ThreadID), 10) }
-			rows := list(t, c, "SHOW FULL PROCESSLIST")
+			rows := listed(t, c, "SHOW FULL PROCESSLIST")
 			if len(rows) != 5 {
 				t.Errorf("%d rows: %q", len(rows), rows)
 			}
@@ -101,11 +101,11 @@ func TestProcessList(t *testing.T) {
 					t.Errorf("got %q, want %q", got, want)
 				}
 			}
-			if rows := list(t, stranger, "show processlist"); rows[id(c)] != nil || rows[id(stranger)] == nil {
+			if rows := listed(t, stranger, "show processlist"); rows[id(c)] != nil || rows[id(stranger)] == nil {
 				t.Errorf("the stranger sees %q", rows)
 			}
 			dba := d.client(mysqltest.Login{User: "dba", Password: "top"})
-			rows = list(t, dba, "SHOW PROCESSLIST")
+			rows = listed(t, dba, "SHOW PROCESSLIST")
 			for _, who := range []*testClient{c, idle, reading, stranger, dba} {
 				if rows[id(who)] == nil {
 					t.Errorf("the DBA sees %q", rows)

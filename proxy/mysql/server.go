@@ -80,6 +80,7 @@ type Server struct {
 	takeKeys atomic.Bool // See nodeAuth.
 	metrics  metrics
 	causal   causal
+	flights  flights
 
 	mu       sync.Mutex
 	sessions map[uint32]*session
@@ -106,7 +107,7 @@ func New(o Options) (*Server, error) {
 	s.takeKeys.Store(o.AllowPublicKeyRetrieval)
 	s.metrics.bounds = latencyBounds()
 	s.causal.start()
-	s.conf.Store(&o.Config)
+	s.SetConfig(o.Config)
 	if err := o.Registerer.Register(newCollector(s)); err != nil {
 		return nil, fmt.Errorf("registering the metrics of the MySQL door: %w", err)
 	}
@@ -114,7 +115,10 @@ func New(o Options) (*Server, error) {
 }
 
 // SetConfig applies another configuration to what comes from now on.
-func (s *Server) SetConfig(c config.MySQL) { s.conf.Store(&c) }
+func (s *Server) SetConfig(c config.MySQL) {
+	s.conf.Store(&c)
+	s.flights.set(&c)
+}
 
 // SetPublicKeyRetrieval applies another cluster.allow_public_key_retrieval.
 func (s *Server) SetPublicKeyRetrieval(allow bool) { s.takeKeys.Store(allow) }

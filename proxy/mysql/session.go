@@ -75,6 +75,7 @@ type sessionShown struct {
 	pins    atomic.Uint32
 	inTrans atomic.Bool
 	waiting atomic.Bool
+	held    atomic.Bool // A limit keeps its statement waiting.
 
 	login       atomic.Pointer[login] // Set when the client has logged in.
 	waitTimeout atomic.Int64          // In seconds, as the session has set it; 0 is the cluster's.

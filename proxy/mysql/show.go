@@ -12,7 +12,7 @@ type SessionRow struct {
 	User    string
 	Client  string
 	Schema  string
-	State   string // "idle", "running", "in transaction", "waiting for a node".
+	State   string // "idle", "running", "in transaction", "waiting for a node", "waiting for its turn".
 	Node    string
 	Pins    string
 	Age     time.Duration
@@ -54,6 +54,8 @@ func (s *session) row(now time.Time) SessionRow {
 	switch {
 	case s.shown.waiting.Load():
 		r.State = "waiting for a node"
+	case s.shown.held.Load():
+		r.State = "waiting for its turn"
 	case s.shown.busy.busy():
 		r.State = "running"
 	case r.InTrans:

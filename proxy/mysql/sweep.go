@@ -65,10 +65,8 @@ type rules struct {
 
 // executionTime is how long a user's reads may run; 0 is without a limit.
 func (r *rules) executionTime(user string) time.Duration {
-	for i := range r.config.Limits {
-		if l := &r.config.Limits[i]; l.User == user && l.MaxExecutionTime > 0 {
-			return l.MaxExecutionTime
-		}
+	if own := r.config.LimitOf(user).MaxExecutionTime; own > 0 {
+		return own
 	}
 	return r.config.MaxExecutionTime
 }
@@ -125,7 +123,7 @@ func (s *session) sweepBusy(r *rules, doing uint64, now time.Time) {
 	case s.client.Gone():
 		s.shown.swept.dealt = doing
 		if b == nil {
-			if s.shown.waiting.Load() {
+			if s.shown.waiting.Load() || s.shown.held.Load() {
 				s.cancel(errClientGone)
 			}
 			s.shown.swept.dealt = 0 // It may begin to run yet.

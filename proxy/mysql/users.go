@@ -18,20 +18,21 @@ type accountKey struct{ user, host string }
 type users struct {
 	mu    sync.Mutex
 	count map[accountKey]int
+	named map[string]int // By the name alone, for galley's own limits.
 }
 
 // enter counts one more session of an account, or refuses it in the server's words (MariaDB: sql/sql_connect.cc, check_for_max_user_connections); all is the limit of
-// accounts without their own, 0 for none.
-func (u *users) enter(a *cluster.Account, all int) *wire.ServerError {
+// accounts without their own, configured galley's own for the user, 0 for none.
+func (u *users) enter(a *cluster.Account, all, configured int) *wire.ServerError {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.count == nil {
-		u.count = map[accountKey]int{}
+		u.count, u.named = map[accountKey]int{}, map[string]int{}
 	}
 	key := accountKey{a.User, a.Host}
 	n := u.count[key] + 1
 	switch own := a.MaxUserConnections; {
-	case own == 0 && all > 0 && n > all && a.Access&ignoresUserLimit == 0:
+	case own == 0 && all > 0 && n > all && a.Access&ignoresUserLimit == 0, configured > 0 && u.named[a.User] >= configured:
 		return &wire.ServerError{Code: codeAllUserConnections, SQLState: "42000", Message: fmt.Sprintf("User %s already has more than 'max_user_connections' active connections", a.User)}
 	case own != 0 && n > own:
 		return &wire.ServerError{
@@ -39,6 +40,7 @@ func (u *users) enter(a *cluster.Account, all int) *wire.ServerError {
 		}
 	}
 	u.count[key] = n
+	u.named[a.User]++
 	return nil
 }
 
@@ -49,5 +51,8 @@ func (u *users) leave(a *cluster.Account) {
 	key := accountKey{a.User, a.Host}
 	if u.count[key]--; u.count[key] <= 0 {
 		delete(u.count, key)
+	}
+	if u.named[a.User]--; u.named[a.User] <= 0 {
+		delete(u.named, a.User)
 	}
 }
