@@ -35,11 +35,17 @@ func otherAccount(t *testing.T, n *clusterlab.Node) clusterlab.Account {
 // compare runs a client on the writer itself and through galley, and holds the transcripts against each other.
 func compare(t *testing.T, client func(addr string) string) {
 	t.Helper()
+	compareAt(t, suite.galley.addr, client)
+}
+
+// compareAt is compare with a galley at addr, which must have the same writer.
+func compareAt(t *testing.T, addr string, client func(addr string) string) {
+	t.Helper()
 	writer := nodeNamed(t, settle(t).writer)
 	began := time.Now()
 	direct := client(writer.Addr())
 	between := time.Now()
-	through := client(suite.galley.addr)
+	through := client(addr)
 	t.Logf("directly in %s, through galley in %s", seconds(between.Sub(began)), seconds(time.Since(between)))
 	if len(strings.Split(direct, "\n")) < 10 {
 		t.Fatalf("the direct transcript is too short to show anything:\n%s", direct)
@@ -100,47 +106,30 @@ func program(t *testing.T, stdin, name string, args ...string) string {
 func TestPHP(t *testing.T) {
 	needGalley(t)
 	for _, script := range []string{"mysqli.php", "pdo.php"} {
-		t.Run(script, func(t *testing.T) {
-			path, err := filepath.Abs(filepath.Join("php", script))
-			if err != nil {
-				t.Fatal(err)
-			}
-			other := otherAccount(t, suite.lab.Nodes()[0])
-			app := suite.lab.App()
-			compare(t, func(addr string) string {
-				host, port, err := net.SplitHostPort(addr)
-				if err != nil {
-					t.Fatal(err)
-				}
-				out := program(t, "", "php", "-d", "mysqli.allow_local_infile=1", path, host, port, app.User, app.Password, clusterlab.Schema, other.User, other.Password)
-				if !strings.HasSuffix(out, "end\n") {
-					t.Errorf("%s on %s did not come to its end:\n%s", script, addr, out[max(0, len(out)-1000):])
-				}
-				// The only thing that has to differ: the names of temporary files and the port.
-				return strings.ReplaceAll(out, addr, "ADDR")
-			})
-		})
+		t.Run(script, func(t *testing.T) { compare(t, phpClient(t, script)) })
 	}
 }
 
-// TestCompressingPHP logs in as mysqlnd does with MYSQLI_CLIENT_COMPRESS: it compresses whether the server offers that or not.
-// Until galley does, such a client has to be told so at once, not left hanging.
-func TestCompressingPHP(t *testing.T) {
-	needGalley(t)
-	app := suite.lab.App()
-	host, port, err := net.SplitHostPort(suite.galley.addr)
+// phpClient runs a script of php/.
+func phpClient(t *testing.T, script string) func(addr string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("php", script))
 	if err != nil {
 		t.Fatal(err)
 	}
-	const script = `[, $host, $port, $user, $password] = $argv; mysqli_report(MYSQLI_REPORT_OFF); $db = mysqli_init();
-		if (!@$db->real_connect($host, $user, $password, null, (int) $port, null, MYSQLI_CLIENT_COMPRESS)) { die("error " . mysqli_connect_error()); }
-		$result = $db->query("SELECT REPEAT('z', 100000)");
-		echo $result ? "ok " . md5($result->fetch_row()[0]) : "error " . $db->error;`
-	began := time.Now()
-	out := program(t, "", "php", "-r", script, "--", host, port, app.User, app.Password)
-	t.Logf("%s after %s", out, seconds(time.Since(began)))
-	if took := time.Since(began); took > 10*time.Second || !strings.HasPrefix(out, "error ") && out != "ok c8a63b8dc8a30221a1fa4804e6dcd9bf" {
-		t.Errorf("got %q after %s", out, took)
+	other := otherAccount(t, suite.lab.Nodes()[0])
+	app := suite.lab.App()
+	return func(addr string) string {
+		host, port, err := net.SplitHostPort(addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := program(t, "", "php", "-d", "mysqli.allow_local_infile=1", path, host, port, app.User, app.Password, clusterlab.Schema, other.User, other.Password)
+		if !strings.HasSuffix(out, "end\n") {
+			t.Errorf("%s on %s did not come to its end:\n%s", script, addr, out[max(0, len(out)-1000):])
+		}
+		// The only thing that has to differ: the names of temporary files and the port.
+		return strings.ReplaceAll(out, addr, "ADDR")
 	}
 }
 
@@ -187,21 +176,25 @@ func TestCLI(t *testing.T) {
 	if err := os.WriteFile(file, []byte("10,ten\n11,eleven\n12,twelve\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	app := suite.lab.App()
 	for _, flags := range [][]string{{"--table"}, {"--batch", "--quick"}, {"--html", "--compress"}} {
-		t.Run(strings.Join(flags, ""), func(t *testing.T) {
-			compare(t, func(addr string) string {
-				host, port, err := net.SplitHostPort(addr)
-				if err != nil {
-					t.Fatal(err)
-				}
-				args := append([]string{
-					"--no-defaults", "--host=" + host, "--port=" + port, "--user=" + app.User, "--password=" + app.Password,
-					"--verbose", "--force", "--local-infile", "--default-character-set=utf8mb4", "--show-warnings", "--column-type-info",
-				}, flags...)
-				return program(t, strings.ReplaceAll(cliScript, "FILE", file), "mariadb", append(args, clusterlab.Schema)...)
-			})
-		})
+		t.Run(strings.Join(flags, ""), func(t *testing.T) { compare(t, cliClient(t, file, flags...)) })
+	}
+}
+
+// cliClient types cliScript into the mariadb client; file is what it loads.
+func cliClient(t *testing.T, file string, flags ...string) func(addr string) string {
+	t.Helper()
+	app := suite.lab.App()
+	return func(addr string) string {
+		host, port, err := net.SplitHostPort(addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		args := append([]string{
+			"--no-defaults", "--host=" + host, "--port=" + port, "--user=" + app.User, "--password=" + app.Password,
+			"--verbose", "--force", "--local-infile", "--default-character-set=utf8mb4", "--show-warnings", "--column-type-info",
+		}, flags...)
+		return program(t, strings.ReplaceAll(cliScript, "FILE", file), "mariadb", append(args, clusterlab.Schema)...)
 	}
 }
 

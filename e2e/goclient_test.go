@@ -84,31 +84,38 @@ func TestGo(t *testing.T) {
 	needGalley(t)
 	for _, interpolate := range []bool{true, false} {
 		t.Run(fmt.Sprintf("interpolate=%v", interpolate), func(t *testing.T) {
-			compare(t, func(addr string) string {
-				cfg := galleyConfig()
-				cfg.Addr, cfg.InterpolateParams, cfg.MultiStatements, cfg.MaxAllowedPacket = addr, interpolate, true, 64<<20
-				cfg.ParseTime = true
-				connector, err := mysql.NewConnector(cfg)
-				if err != nil {
-					t.Fatal(err)
-				}
-				db := sql.OpenDB(connector)
-				defer db.Close()
-				ctx, cancel := context.WithTimeout(suite.ctx, time.Minute)
-				defer cancel()
-				conn, err := db.Conn(ctx)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer conn.Close()
-				tr := &transcript{}
-				goStatements(ctx, tr, conn)
-				goTransactions(ctx, tr, conn)
-				goLarge(ctx, tr, conn)
-				tr.result(conn.ExecContext(ctx, "DROP TABLE g1"))
-				return tr.String()
-			})
+			compare(t, goClient(t, func(cfg *mysql.Config) { cfg.InterpolateParams = interpolate }))
 		})
+	}
+}
+
+// goClient does what applications in Go do.
+func goClient(t *testing.T, change func(cfg *mysql.Config)) func(addr string) string {
+	t.Helper()
+	return func(addr string) string {
+		cfg := galleyConfig()
+		cfg.Addr, cfg.MultiStatements, cfg.MaxAllowedPacket = addr, true, 64<<20
+		cfg.ParseTime = true
+		change(cfg)
+		connector, err := mysql.NewConnector(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		db := sql.OpenDB(connector)
+		defer db.Close()
+		ctx, cancel := context.WithTimeout(suite.ctx, time.Minute)
+		defer cancel()
+		conn, err := db.Conn(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		tr := &transcript{}
+		goStatements(ctx, tr, conn)
+		goTransactions(ctx, tr, conn)
+		goLarge(ctx, tr, conn)
+		tr.result(conn.ExecContext(ctx, "DROP TABLE g1"))
+		return tr.String()
 	}
 }
 

@@ -2,7 +2,7 @@
 # Installs what a make target needs beyond Go, and only what is missing. Debian 12 and its descendants.
 #
 #   e2e/install.sh demo     a local Galera cluster
-#   e2e/install.sh e2e      the same, and the clients of the end-to-end tests
+#   e2e/install.sh e2e      the same, and the clients of the end-to-end tests; their drivers for Node.js come by npm
 #   e2e/install.sh bench    the same as demo, and sysbench and HAProxy
 #
 # As root, or by sudo. When it can install nothing it says what to install and fails.
@@ -11,7 +11,7 @@ set -eu
 cluster="mariadb-server galera-4 mariadb-client rsync lsof socat"
 case "${1:-}" in
 demo) packages="$cluster" ;;
-e2e) packages="$cluster php-cli php-mysql mariadb-test" ;;
+e2e) packages="$cluster php-cli php-mysql mariadb-test nodejs npm" ;;
 bench) packages="$cluster sysbench haproxy" ;;
 *)
 	echo "usage: $0 demo|e2e|bench" >&2
@@ -29,6 +29,7 @@ present() {
 	php-cli) command -v php ;;
 	php-mysql) php -m 2>/dev/null | grep -x mysqli && php -m | grep -x pdo_mysql ;;
 	mariadb-test) ls /usr/share/mysql/mysql-test/mariadb-test-run.pl /usr/share/mariadb/mariadb-test/mariadb-test-run.pl 2>/dev/null | grep . ;;
+	nodejs) command -v node ;;
 	haproxy) command -v haproxy || command -v /usr/sbin/haproxy ;;
 	lsof) command -v lsof || command -v /usr/bin/lsof ;;
 	*) command -v "$1" ;;
@@ -41,8 +42,21 @@ lacking() {
 	done
 }
 
+# The drivers for Node.js, of the versions that e2e/node/package.json names.
+drivers() {
+	[ "${1:-}" = e2e ] || return 0
+	(
+		cd "$(dirname "$0")/node"
+		node -e 'for (const [name, version] of Object.entries(require("./package.json").dependencies)) if (require(`./node_modules/${name}/package.json`).version !== version) process.exit(1)' \
+			>/dev/null 2>&1 || npm install --no-package-lock --no-audit --no-fund --loglevel=error
+	) || { echo "$0: npm could not install the drivers of e2e/node/package.json" >&2; exit 1; }
+}
+
 missing=$(lacking)
-[ -n "$missing" ] || exit 0
+if [ -z "$missing" ]; then
+	drivers "$@"
+	exit 0
+fi
 missing=${missing% }
 
 cannot() {
@@ -85,3 +99,4 @@ install || { $sudo apt-get update -q && install; } || cannot "apt-get failed, se
 missing=$(lacking)
 missing=${missing% }
 [ -z "$missing" ] || cannot "still missing after apt-get install"
+drivers "$@"

@@ -29,6 +29,7 @@ var suite struct {
 	ctx    context.Context
 	lab    *clusterlab.Lab
 	galley *galleyProcess
+	bin    string
 	report report
 }
 
@@ -60,7 +61,8 @@ func run(m *testing.M) (code int) {
 	if err := createTables(ctx); err != nil {
 		return failed("create the tables", err)
 	}
-	suite.galley, err = startGalley(ctx, bin, dir)
+	suite.bin = bin
+	suite.galley, err = startGalley(ctx, dir, "")
 	if err != nil {
 		return failed("start galley", err)
 	}
@@ -116,19 +118,19 @@ type galleyProcess struct {
 	once    sync.Once
 }
 
-// startGalley starts galley with the configuration of the README and waits until it says that it is ready.
-func startGalley(ctx context.Context, bin, dir string) (*galleyProcess, error) {
+// startGalley starts galley with the configuration of the README, and more in its section cluster, and waits until it says that it is ready. Its files are in dir.
+func startGalley(ctx context.Context, dir, more string) (*galleyProcess, error) {
 	addr, admin, err := freeAddrs()
 	if err != nil {
 		return nil, err
 	}
 	g := &galleyProcess{addr: addr, admin: admin, logFile: filepath.Join(dir, "galley.log"), ended: make(chan struct{})}
-	if keep := os.Getenv("E2E_KEEP_LOG"); keep != "" {
+	if keep := os.Getenv("E2E_KEEP_LOG"); keep != "" && more == "" {
 		g.logFile = keep
 	}
 	monitor := suite.lab.Monitor()
-	cfg := fmt.Sprintf("mysql:\n  listen: %s\ncluster:\n  nodes: [%s]\n  monitor: {user: %s, password: %s}\nadmin:\n  listen: %s\n",
-		addr, strings.Join(suite.lab.Addrs(), ", "), monitor.User, monitor.Password, admin)
+	cfg := fmt.Sprintf("mysql:\n  listen: %s\ncluster:\n  nodes: [%s]\n  monitor: {user: %s, password: %s}\n%sadmin:\n  listen: %s\n",
+		addr, strings.Join(suite.lab.Addrs(), ", "), monitor.User, monitor.Password, more, admin)
 	file := filepath.Join(dir, "galley.yaml")
 	if err := os.WriteFile(file, []byte(cfg), 0o600); err != nil {
 		return nil, err
@@ -138,7 +140,7 @@ func startGalley(ctx context.Context, bin, dir string) (*galleyProcess, error) {
 		return nil, err
 	}
 	defer log.Close()
-	g.cmd = exec.Command(bin, "serve", "-c", file)
+	g.cmd = exec.Command(suite.bin, "serve", "-c", file)
 	g.cmd.Stdout, g.cmd.Stderr = log, log
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
@@ -156,7 +158,6 @@ func startGalley(ctx context.Context, bin, dir string) (*galleyProcess, error) {
 	if err := <-started; err != nil {
 		return nil, err
 	}
-	suite.galley = g
 	err = eventually(ctx, 20*time.Second, func() error {
 		return errors.Join(g.exited(), g.ready(ctx))
 	})

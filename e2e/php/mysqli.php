@@ -8,7 +8,7 @@ function connect(): mysqli
     global $host, $port, $user, $password, $schema;
     $db = mysqli_init();
     $db->options(MYSQLI_OPT_LOCAL_INFILE, 1);
-    if (!$db->real_connect($host, $user, $password, $schema, (int) $port)) {
+    if (!$db->real_connect($host, $user, $password, $schema, (int) $port, null, getenv('E2E_COMPRESS') ? MYSQLI_CLIENT_COMPRESS : 0)) {
         say('connect', mysqli_connect_errno(), mysqli_connect_error());
         exit(1);
     }

@@ -7,6 +7,7 @@ function connect(array $options = []): PDO
     return new PDO("mysql:host=$host;port=$port;dbname=$schema;charset=utf8mb4", $user, $password, $options + [
         PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION,
         PDO::MYSQL_ATTR_LOCAL_INFILE => true,
+        PDO::MYSQL_ATTR_COMPRESS => (bool) getenv('E2E_COMPRESS'),
     ]);
 }
 

@@ -29,16 +29,18 @@ type unpacking struct {
 
 // await waits until there is content to be read. It holds nothing while it waits for a packet to begin.
 func (p *packed) await() error {
-	if p.err == nil && p.left == 0 {
-		p.err = p.begin()
+	if p.err != nil || p.left > 0 {
+		return p.err
 	}
+	if err := p.under.Need(packedHeaderLen); err != nil {
+		return err // Between packets, so that one may come yet.
+	}
+	p.err = p.begin()
 	return p.err
 }
 
+// begin takes a packet's header.
 func (p *packed) begin() error {
-	if err := p.under.Need(packedHeaderLen); err != nil {
-		return err
-	}
 	h := p.under.Window()
 	p.in, p.left = PayloadLen(h), PayloadLen(h[4:])
 	p.seq = h[3] + 1

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
 	"runtime"
 	"strings"
 	"syscall"
@@ -509,6 +510,40 @@ func TestPackedIdle(t *testing.T) {
 	}
 	if c.NeverSent(syscall.ECONNRESET) {
 		t.Error("a reset proves nothing")
+	}
+}
+
+// TestPackedOverTLS: compression sits on TLS as on a socket, and a read that was interrupted between packets may be tried again.
+func TestPackedOverTLS(t *testing.T) {
+	c, client := pairOverTLS(t)
+	if err := c.Compress(Zlib, 0, ServerSide); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetDeadline(time.Unix(1, 0))
+	if _, err := c.ReadCommand(1000); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
+	for range 3 {
+		go func() { _, _ = client.Write(packBy(t, Zlib, 0, AppendCommand(nil, ComQuery, text(100_000)), false)) }()
+		cmd, err := c.ReadCommand(1 << 20)
+		if err != nil || !bytes.Equal(cmd.Body[1:], text(100_000)) {
+			t.Fatal(err)
+		}
+		go func() {
+			_ = c.Write(text(500))
+			_ = c.Flush()
+		}()
+		if p, err := readPacket(client, Zlib); err != nil || !bytes.Equal(p.content, text(500)) {
+			t.Fatal(err)
+		}
+		c.Release()
+		if c.buf != nil || c.packed.under.buf != nil {
+			t.Error("a buffer is held")
+		}
+		if err := c.Idle(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
