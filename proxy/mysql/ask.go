@@ -3,10 +3,7 @@ package mysql
 import (
 	"bytes"
 
-	gomysql "github.com/go-mysql-org/go-mysql/mysql"
-
 	"galley/proxy/mysql/classify"
-	"galley/proxy/mysql/wire"
 )
 
 // The server does not report everything that SET changes (measured on 10.11.19): SET NAMES … COLLATE names the character sets and not the collation, and a change of
@@ -57,49 +54,6 @@ func (s *session) ask(b *backendConn, u unreported) {
 		b.retrack = true
 	}
 	if upToDate {
-		b.synced = s.state.version
+		b.synced, b.vars = s.state.version, s.state.vars
 	}
-}
-
-// row runs a query of galley's own that has one row, and gives its values; NULL is "".
-func (b *backendConn) row(query string) ([]string, error) {
-	b.out = wire.AppendCommand(b.out[:0], wire.ComQuery, query)
-	if err := b.Write(b.out); err != nil {
-		return nil, err
-	}
-	p, err := b.ReadPacket(handshakePacketLimit)
-	if err != nil {
-		return nil, err
-	}
-	if len(p) == 0 || p[0] == gomysql.ERR_HEADER {
-		return nil, wire.ParseErr(p)
-	}
-	columns := int(p[0])
-	skip := columns
-	if b.caps.Has(wire.ClientCacheMetadata) && len(p) > 1 && p[1] == 0 {
-		skip = 0
-	}
-	if !b.caps.Has(wire.ClientDeprecateEOF) {
-		skip++
-	}
-	for range skip {
-		if _, err := b.ReadPacket(handshakePacketLimit); err != nil {
-			return nil, err
-		}
-	}
-	if p, err = b.ReadPacket(handshakePacketLimit); err != nil {
-		return nil, err
-	}
-	values := make([]string, 0, columns)
-	for range columns {
-		v, _, n, err := gomysql.LengthEncodedString(p)
-		if err != nil {
-			return nil, err
-		}
-		values = append(values, string(v))
-		p = p[n:]
-	}
-	_, err = b.ReadPacket(handshakePacketLimit)
-	b.Release()
-	return values, err
 }

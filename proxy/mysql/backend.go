@@ -17,7 +17,8 @@ const trackEverything = "SET SESSION session_track_system_variables='*', session
 // Under a global autocommit=0 of that node a read would open a transaction there: only a session with autocommit reads on readers, or one that begins a transaction itself.
 const onlyReads = ", tx_read_only=ON, autocommit=1"
 
-// backendConn is a connection of one session to one node, logged in as the session's user. The session's goroutine owns it; others may close it.
+// backendConn is a connection to one node, logged in as a user, of which one session at a time makes use. Whose it is, and the fields of the pool, are guarded by the mutex of
+// its connSet; everything else belongs to the goroutine of the session that has it. Others may close it.
 type backendConn struct {
 	*wire.Conn
 	node     *cluster.Node
@@ -25,21 +26,60 @@ type backendConn struct {
 	takeKeys bool   // See nodeAuth.
 	setup    string // The statement that sets what galley needs on it.
 	caps     wire.Capability
-	synced   uint64 // The version of the session's state that it has.
-	schema   string // Its current schema.
-	isWriter bool   // It was opened to the writer.
-	raised   bool   // Its statements wait until the node has applied what the cluster has committed.
-	retrack  bool   // The client has changed the session tracking that galley needs.
-	stmts    map[uint32]*backendStmt
-	cursors  int       // Open cursors of prepared statements.
-	usedAt   time.Time // When the last answer ended.
+	charset  uint8 // Of its login.
+	readOnly bool  // It refuses writes.
+	openedAt time.Time
+
+	// The state of the session in the node.
+	schema  string     // The current schema.
+	vars    []variable // What has been set, as against what the node's own settings are.
+	retrack bool       // The client has changed the session tracking that galley needs.
+	foreign ties       // What other sessions have left.
+	dirt    ties       // What the present one has left.
+	own     ties       // The part of it that galley does not know.
+	synced  uint64     // The version of its session's state that it has; 0 for another session's.
+	left    uint64     // The version of its session's left-overs that it has.
+	stmts   map[stmtKey]*backendStmt
+	uses    uint64    // Counts uses of stmts.
+	cursors int       // Open cursors of prepared statements.
+	longs   int       // Statements with long data for their next execution.
+	usedAt  time.Time // When an answer that was timed ended.
+
+	set       *connSet
+	pool      *connPool
+	owner     *session // Who has it, or had it last.
+	in        *connList
+	prev      *backendConn
+	next      *backendConn
+	idleSince int64   // In ticks of the server's.
+	rescue    *rescue // What its owner must read before it does anything else.
+	retire    bool    // It is closed when given back.
+
 	lost     atomic.Bool
 	run      atomic.Uint32 // A runState.
 	reads    atomic.Bool   // What runs on it only reads.
 	killers  atomic.Int32  // Who is about to kill what runs here: a conn with killers is not given to another session.
 	scramble [wire.ScrambleLen]byte
 	out      []byte // Scratch for what galley itself sends.
-	set      *connSet
+}
+
+// closeQuietly says good-bye to the node and closes.
+func (b *backendConn) closeQuietly() {
+	if !b.lost.Load() {
+		_ = b.SetDeadline(time.Now().Add(time.Second))
+		_ = b.Write([]byte{1, 0, 0, 0, wire.ComQuit})
+	}
+	_ = b.Close()
+	b.Discard(len(b.Window()))
+	b.Release()
+}
+
+// endRescue gives up on what was to be read from a conn that is not used any more.
+func (b *backendConn) endRescue() {
+	if b.rescue != nil {
+		b.rescue.fail()
+		b.rescue = nil
+	}
 }
 
 // command runs a command of galley's own whose answer has one result at most, and drops the answer.
@@ -49,7 +89,7 @@ func (b *backendConn) command(com byte, argument string) error {
 		return err
 	}
 	kind := wire.AnswerQuery
-	if com == wire.ComInitDB || com == wire.ComResetConnection {
+	if com == wire.ComInitDB || com == wire.ComResetConnection || com == wire.ComSetOption {
 		kind = wire.AnswerSingle
 	}
 	return b.swallow(kind)

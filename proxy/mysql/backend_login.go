@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"time"
 
 	"galley/cluster"
@@ -17,6 +18,8 @@ const handshakePacketLimit = 16 << 10
 // login is all that a backend conn's login needs.
 type login struct {
 	user    string
+	account accountRow
+	client  netip.AddrPort // Where nodes are told who the client is.
 	secret  credential
 	schema  string
 	charset byte
@@ -26,6 +29,12 @@ type login struct {
 	defaults string // What the account adds to setup.
 	expired  bool   // The password has expired: the node lets it be changed, and nothing else.
 }
+
+// What galley's own conns log in with: utf8mb4_general_ci, and no more than reading rows takes.
+const (
+	utf8Charset = 45
+	ownCaps     = wire.ClientMySQL | wire.ClientDeprecateEOF
+)
 
 // dialError tells a node that cannot be reached from one that answered and refused.
 type dialError struct {

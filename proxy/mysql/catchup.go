@@ -1,45 +1,40 @@
 package mysql
 
-import "galley/proxy/mysql/wire"
+import (
+	"strconv"
 
-// catchUp sees to it that b has the session's state: schema, variables, galley's tracking. What is missing is put into b.out, to be sent in front of a repeatable command in
-// one write (n says how many answers come first), or is sent and confirmed at once before any other command: a failure must not let a write run in the wrong state.
+	"galley/proxy/mysql/wire"
+)
+
+// catchUp sees to it that b has the session's state: schema, variables, galley's tracking, and nothing of other sessions that x could see. What is missing is put into b.out, to be
+// sent in front of a repeatable command in one write (n says how many answers come first), or is sent and confirmed at once before any other command: a failure must not let a
+// write run in the wrong state.
 func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 	x.inTrx = s.trx == b
 	if x.asksBack && b == s.last {
 		return 0, nil
 	}
-	front := false
-	if !x.waited { // Else it did before it was prepared.
-		x.upTo = s.waitFor(b, x)
-		x.waited = x.upTo > 0
-		front = x.waited && !waitsByItself(x.sql)
-	}
-	if x.waited {
-		b.run.CompareAndSwap(runMovable, runWaits)
-	}
 	schema := b.schema != s.state.schema && s.state.schema != ""
-	if b.synced == s.state.version && !schema && !b.retrack && !front && x.waited == b.raised {
+	left := b.left != s.state.leftVersion && x.sees != 0
+	if b.synced == s.state.version && !schema && !b.retrack && !left && b.foreign&x.sees == 0 {
 		return 0, nil
 	}
 	b.out = b.out[:0]
-	if b.retrack {
+	if b.foreign&x.sees&tieVariables != 0 || b.synced != s.state.version && !s.state.covers(b.vars) {
+		n += b.appendReset()
+		schema = s.state.schema != ""
+	} else if b.retrack {
 		b.out = wire.AppendCommand(b.out, wire.ComQuery, b.setup)
 		b.retrack = false
 		n++
 	}
-	if s.appendSettings(b, x.waited) {
+	if s.appendSettings(b, x) {
 		b.out = wire.AppendCommand(b.out, wire.ComQuery, s.scratch)
 		n++
 	}
 	if schema {
 		b.out = wire.AppendCommand(b.out, wire.ComInitDB, s.state.schema)
 		b.schema = s.state.schema
-		n++
-	}
-	if front {
-		// What does not wait by itself comes behind what does: preparing, for one, and the table may be new.
-		b.out = wire.AppendCommand(b.out, wire.ComQuery, "SELECT 1")
 		n++
 	}
 	if n == 0 || x.repeatable && x.cmd.Whole() {
@@ -57,28 +52,78 @@ func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 	return 0, nil
 }
 
+// appendReset puts a reset of the conn into b.out: the node's state of the session is then that of a new one but for the schema, which stays (facts: trap 1).
+func (b *backendConn) appendReset() (n int) {
+	b.out = wire.AppendCommand(b.out, wire.ComResetConnection, "")
+	b.out = wire.AppendCommand(b.out, wire.ComQuery, b.setup)
+	b.wasReset()
+	return 2
+}
+
+// wasReset notes what a reset has done.
+func (b *backendConn) wasReset() {
+	b.vars, b.foreign, b.dirt, b.own, b.synced, b.left = nil, 0, 0, 0, 0, 0
+	b.retrack, b.stmts, b.cursors, b.longs = false, nil, 0, 0
+	b.set.resets.Add(1)
+}
+
+// resetState ends whatever its session has under way on b, and waits for it.
+func (b *backendConn) resetState() error {
+	b.out = b.out[:0]
+	n := b.appendReset()
+	if err := b.Write(b.out); err != nil {
+		return err
+	}
+	for range n {
+		if err := b.swallow(wire.AnswerQuery); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // appendSettings puts into the session's scratch the statement that sets what b lacks, and says whether there is any.
-func (s *session) appendSettings(b *backendConn, raise bool) bool {
+func (s *session) appendSettings(b *backendConn, x *exchange) bool {
+	const begin = "SET SESSION "
+	s.scratch = append(s.scratch[:0], begin...)
 	found := false
-	s.scratch = s.scratch[:0]
+	comma := func() {
+		if found {
+			s.scratch = append(s.scratch, ", "...)
+		}
+		found = true
+	}
 	if b.synced != s.state.version {
-		s.scratch, found = s.state.appendReplay(s.scratch, b.synced, s.srv.numeric)
-		b.synced = s.state.version
+		s.scratch, found = s.state.appendSet(s.scratch, b.vars, s.srv.numeric)
+		b.synced, b.vars = s.state.version, s.state.vars
 	}
-	if raise == b.raised && (!raise || !found) { // What was replayed may have taken it back.
-		return found
+	if b.left != s.state.leftVersion && x.sees != 0 {
+		b.left = s.state.leftVersion
+		for _, v := range s.state.userVars {
+			comma()
+			s.scratch = append(append(append(append(s.scratch, '@'), quoteName(v.name)...), '='), v.literal...)
+			b.dirt |= tieVariables
+		}
+		if s.state.insertID != 0 {
+			comma()
+			s.scratch = s.appendInsertID(b)
+		}
 	}
-	if found {
-		s.scratch = append(s.scratch, ", "...)
-	} else {
-		s.scratch = append(s.scratch, "SET SESSION "...)
+	if b.foreign&x.sees&tieInsertID != 0 {
+		comma()
+		s.scratch = s.appendInsertID(b)
 	}
-	if b.raised = raise; raise {
-		s.scratch = append(s.scratch, raiseWait...)
-	} else {
-		s.scratch = s.lowerWait(s.scratch)
+	if found && s.scratch[len(begin)] == '@' {
+		s.scratch = append(s.scratch[:len("SET ")], s.scratch[len(begin):]...) // A scope before a user variable is no syntax.
 	}
-	return true
+	return found
+}
+
+// appendInsertID appends the assignment of what LAST_INSERT_ID() is to give.
+func (s *session) appendInsertID(b *backendConn) []byte {
+	b.foreign &^= tieInsertID
+	b.dirt |= tieInsertID
+	return strconv.AppendUint(append(s.scratch, "last_insert_id="...), s.state.insertID, 10)
 }
 
 // catchUpNow brings b up to date and waits for the confirmation.

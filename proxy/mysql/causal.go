@@ -1,8 +1,10 @@
 package mysql
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"galley/balancer"
 	"galley/config"
@@ -10,8 +12,8 @@ import (
 
 // causal sees to it that no statement sees data older than what galley has acknowledged before it began, whoever wrote it.
 //
-// Every acknowledged write gets a number. A node that is known to have applied all up to a number needs no waiting up to there; on any other the statement runs with wsrep_sync_wait,
-// which waits until the node has applied what the cluster had committed when the statement began. All numbers since the node's turn as the writer began are its own: it has those.
+// Every acknowledged write gets a number. A node that is known to have applied all up to a number needs no waiting up to there; on any other the statement waits until the node
+// has applied what the cluster had committed when it began (connSet.waitApplied). All numbers since the node's turn as the writer began are its own: it has those.
 // Safe for use by many goroutines.
 type causal struct {
 	mu    sync.Mutex    // Held by ack.
@@ -60,27 +62,30 @@ func raise(a *atomic.Uint64, n uint64) {
 	}
 }
 
-// raiseWait makes every kind of statement wait (MariaDB KB, "wsrep_sync_wait": 15 is reads, updates and deletes, inserts, SHOW).
-const raiseWait = "wsrep_sync_wait=15"
-
-// waitFor gives the number that b's node must be known to have applied for x to run there without waiting; 0 where it has.
-func (s *session) waitFor(b *backendConn, x *exchange) uint64 {
-	if x.noData || s.trx == b || !s.srv.causalReads() {
-		return 0
+// mustWait says whether b's node must wait before x may run on b: for what it is not known to have applied, or because the session asks for it by wsrep_sync_wait.
+func (s *session) mustWait(b *backendConn, x *exchange) bool {
+	if x.noData || s.trx == b {
+		return false
 	}
-	if need := s.srv.causal.need(b.node.Backend); b.set.applied.Load() < need {
-		return need
+	if s.read().strict {
+		return true
 	}
-	return 0
+	return s.srv.causalReads() && b.set.applied.Load() < s.srv.causal.need(b.node.Backend)
 }
 
-// lowerWait takes back what raiseWait did: to the client's own setting, if it has one.
-func (s *session) lowerWait(b []byte) []byte {
-	b = append(b, "wsrep_sync_wait="...)
-	if own, ok := s.state.value("wsrep_sync_wait"); ok {
-		return append(b, own...)
+// catchUpNode waits until b's node has applied what x must see. An error of its own means that x is to run elsewhere.
+func (s *session) catchUpNode(b *backendConn, x *exchange) error {
+	if !s.mustWait(b, x) {
+		return nil
 	}
-	return append(b, "DEFAULT"...)
+	usable := func() bool {
+		view := s.srv.cluster.View()
+		return b == s.writer.conn || s.bound(b) || s.hintNode != "" || slices.ContainsFunc(view.Readers, func(i int) bool { return view.Nodes[i].Backend == b.node.Backend })
+	}
+	began := time.Now()
+	err := b.set.waitApplied(s.ctx, b.node, usable)
+	b.set.waitedFor.Add(int64(time.Since(began)))
+	return err
 }
 
 // causalReads says whether reads must see all acknowledged writes.

@@ -13,9 +13,17 @@ import (
 
 // watch follows the cluster's views and cuts the backend conns of nodes that are lost for good: what is in flight there will not be answered any more.
 func (s *Server) watch(ctx context.Context) {
+	type charsets struct{ server, collation, client string }
+	var known charsets
 	for {
 		changed := s.cluster.Changed()
 		view := s.cluster.View()
+		if now := (charsets{view.Server.Charset, view.Server.CollationName, view.Server.ClientCharset}); now != known {
+			if known != (charsets{}) {
+				s.charsets.clear()
+			}
+			known = now
+		}
 		s.cutLost(view)
 		s.moveReads(view)
 		s.since106.Store(since106(view))
@@ -40,19 +48,14 @@ func (s *Server) cutLost(view *cluster.View) {
 	s.conns.forget(view)
 }
 
-// moveReads takes reads off nodes that cannot answer them: all that may be run elsewhere off a node that is lost or hangs, those that may be waiting for the node to apply off
-// one that has been taken out of reads but answers.
+// moveReads takes the reads that may be run elsewhere off nodes that are lost or hang.
 func (s *Server) moveReads(view *cluster.View) {
 	for i := range view.Nodes {
 		node := &view.Nodes[i]
-		least := runMovable
-		switch {
-		case len(view.Readers) == 0 || slices.Contains(view.Readers, i) || i == view.Writer:
+		if len(view.Readers) == 0 || slices.Contains(view.Readers, i) || i == view.Writer || node.ReadGrade != cluster.Never {
 			continue
-		case node.ReadGrade != cluster.Never:
-			least = runWaits
 		}
-		if n := s.conns.of(node).move(least); n > 0 {
+		if n := s.conns.of(node).move(); n > 0 {
 			s.log.Info("reads are moved off a node", "node", node.Addr, "reason", node.Reason, "reads", n)
 		}
 	}

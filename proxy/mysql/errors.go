@@ -39,6 +39,7 @@ const (
 	codeExpired            = 1862 // ER_MUST_CHANGE_PASSWORD_LOGIN.
 	codeUserConnections    = 1226 // ER_USER_LIMIT_REACHED.
 	codeAllUserConnections = 1203 // ER_TOO_MANY_USER_CONNECTIONS.
+	codeAborted            = 1184
 )
 
 // notPrepared is what a node that is not ready says, before it does anything, in place of running a statement (MariaDB: sql/sql_parse.cc, dispatch_command).

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"galley/proxy/mysql/classify"
 	"galley/proxy/mysql/wire"
 )
 
@@ -22,37 +23,38 @@ type exchange struct {
 	conn     *backendConn    // The one conn on which it can run, for toConn.
 	longData bool            // COM_STMT_SEND_LONG_DATA.
 
-	repeatable bool       // It may be run again elsewhere if it is cut off, and be piped behind what brings the conn up to date.
-	atomic     bool       // One that the node refuses has not done anything.
-	explains   bool       // Its text explains a state change that the server does not name.
-	pins       pins       // What it pins if it succeeds.
-	unlocks    bool       // It ends locks if it succeeds.
-	temporary  bool       // What it sets holds for itself only.
-	writes     bool       // It may have written when it succeeds.
-	reads      bool       // It only reads: it may be killed when its time is over or its client is gone.
-	noData     bool       // It sees no data, so that it need not wait for any.
-	opaque     bool       // It may do anything.
-	commits    bool       // It ends an open transaction, also where another one is open behind it.
-	inTrx      bool       // A transaction was open where it runs.
-	sql        []byte     // Its text, where it has one.
-	ties       ties       // What it leaves on its conn if it succeeds.
+	repeatable bool   // It may be run again elsewhere if it is cut off, and be piped behind what brings the conn up to date.
+	atomic     bool   // One that the node refuses has not done anything.
+	explains   bool   // Its text explains a state change that the server does not name.
+	pins       pins   // What it pins if it succeeds.
+	unlocks    bool   // It ends locks if it succeeds.
+	temporary  bool   // What it sets holds for itself only.
+	writes     bool   // It may have written when it succeeds.
+	reads      bool   // It only reads: it may be killed when its time is over or its client is gone.
+	noData     bool   // It sees no data, so that it need not wait for any.
+	opaque     bool   // It may do anything.
+	commits    bool   // It ends an open transaction, also where another one is open behind it.
+	inTrx      bool   // A transaction was open where it runs.
+	sql        []byte // Its text, where it has one.
+	of         classify.Kind
+	leaves     ties       // What it leaves on its conn.
 	needs      ties       // What it may ask for of what was left on the conn before.
+	sees       ties       // What of others it must not find there.
+	assigns    bool       // It names a user variable to be set.
+	after      afterKind  // What it leaves for the next one to ask for.
 	asksBack   bool       // It asks about the command before it: nothing may run in between.
 	unreported unreported // What it may set without the server reporting it.
 	defined    func()     // What is to be done when it has run, before the client knows; or nil.
 
 	keep *keptAnswer // Where the answer goes that galley reads itself; nil where it goes to the client.
 
-	upTo uint64 // The number of an acknowledged write that the node has applied when the answer comes.
-
-	waited         bool // It, or what was sent in front of it, has waited for upTo.
 	fromFile       bool // It has asked the client for a file.
 	sent           bool // Something of the command has gone to the node.
 	forwarded      bool // Something of the answer has gone to the client.
 	failed         bool // The answer ended with an ERR packet.
+	noted          bool // The prepared statement's id is known.
 	reprepared     bool // The statement was forgotten once.
 	wouldWrite     bool // It is no pure read after all.
-	waitedOut      bool // The node did not catch up in time.
 	preambleFailed bool // The conn could not be brought up to date.
 }
 
@@ -84,11 +86,12 @@ func (s *session) run(b *backendConn, x *exchange) error {
 	if x.silent {
 		return nil
 	}
-	err := s.forward(b, x)
-	if err == nil {
-		b.Release()
-	}
-	return err
+	return s.forward(b, x)
+}
+
+// rewrite puts another text in the place of the command's.
+func (x *exchange) rewrite(sql string) {
+	x.packet = wire.AppendCommand(nil, wire.ComQuery, sql)
 }
 
 // send brings b up to date and sends the command: in one write with the command if it is a read, confirmed before it otherwise.
@@ -283,8 +286,6 @@ func (s *session) noteTrackers(b *backendConn, x *exchange, entries []byte) {
 			collation = true
 		case e.Type == wire.TrackVariable && isTracking(e.Name):
 			b.retrack = true
-		case e.Type == wire.TrackVariable && string(e.Name) == "wsrep_sync_wait":
-			b.raised = false
 		}
 	}
 	if t.Bad() {
@@ -294,19 +295,22 @@ func (s *session) noteTrackers(b *backendConn, x *exchange, entries []byte) {
 		s.state.forget(collationConnection) // It is the character set's own now.
 	}
 	if upToDate {
-		b.synced = s.state.version
+		b.synced, b.vars = s.state.version, s.state.vars
 	}
 }
 
-// schemaIs notes b's schema. No command takes a schema away from a conn: one that has another is dropped where the session has none any more (DROP DATABASE).
+// schemaIs notes b's schema. No command takes a schema away from a conn: the session leaves one that has another where it has none any more (DROP DATABASE).
 func (s *session) schemaIs(b *backendConn) {
 	b.schema = s.state.schema
 	if b.schema != "" {
 		return
 	}
-	for _, other := range []*backendConn{s.writer, s.reader} {
-		if other != nil && other != b && other.schema != "" {
-			s.drop(other)
+	for _, sl := range s.slots() {
+		if sl.conn != nil && sl.conn != b {
+			if sl.held {
+				sl.conn.retire = true
+			}
+			s.leaveSlot(sl)
 		}
 	}
 }
@@ -355,7 +359,8 @@ func (s *session) notePrepared(b *backendConn, x *exchange, p []byte) {
 	}
 	id := uint32(p[1]) | uint32(p[2])<<8 | uint32(p[3])<<16 | uint32(p[4])<<24
 	x.prepared.params = int(p[7]) | int(p[8])<<8
-	x.prepared.known, x.prepared.knownOn = b.addStatement(x.prepared.id, id), b
+	b.addStatement(x.prepared.key, id, s.srv.config().Pool.MaxStatements)
+	x.noted = true
 	own := x.prepared.id
 	p[1], p[2], p[3], p[4] = byte(own), byte(own>>8), byte(own>>16), byte(own>>24)
 }
@@ -374,7 +379,7 @@ func (s *session) noteError(b *backendConn, x *exchange, p []byte) error {
 		return nil
 	}
 	refused := wire.ParseErr(p)
-	if refused.Code == codeReadOnlyTrx && b == s.reader && s.trx == nil && s.state.pins == 0 && !x.forwarded && x.cmd.Whole() {
+	if refused.Code == codeReadOnlyTrx && b == s.reader.conn && s.trx == nil && s.state.pins == 0 && !x.forwarded && x.cmd.Whole() {
 		x.wouldWrite = true
 		return &refusedError{refused}
 	}
@@ -391,10 +396,6 @@ func (s *session) noteError(b *backendConn, x *exchange, p []byte) error {
 	}
 	if x.forwarded || s.trx != nil || !x.cmd.Whole() {
 		return nil
-	}
-	if refused.Code == codeLockWaitTimeout && x.repeatable && x.upTo > 0 {
-		x.waitedOut = true // The node is too far behind: the writer answers.
-		return &refusedError{refused}
 	}
 	if x.atomic && neverRan(refused) || x.repeatable && refused.Code != codeLockWaitTimeout {
 		return &refusedError{refused}

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -19,6 +20,7 @@ func (s *session) execute(t target, x *exchange) error {
 		if err != nil {
 			return s.giveUp(x, err)
 		}
+		s.bringTies(b, x)
 		if err := s.refuseLost(x); err != nil {
 			return err
 		}
@@ -33,7 +35,13 @@ func (s *session) execute(t target, x *exchange) error {
 			return s.giveUp(x, lostError(b.node.Addr))
 		}
 		held := s.trx != nil || s.state.pins != 0 || t == toConn || x.stmt != nil && x.stmt.longOn != nil
-		x.sent, x.preambleFailed, x.waited, x.upTo = false, false, false, 0
+		x.sent, x.preambleFailed = false, false
+		if err := s.catchUpNode(b, x); err != nil {
+			if t, err = s.notApplied(t, b, x, err, &w); err != nil {
+				return s.giveUp(x, err)
+			}
+			continue
+		}
 		b.node.Backend.Begin()
 		b.set.commands.Add(1)
 		s.runs(b, x)
@@ -58,15 +66,14 @@ func (s *session) execute(t target, x *exchange) error {
 			continue
 		}
 		if unprepared, ok := errors.AsType[*unpreparedError](err); ok {
-			if t == toReader && b == s.reader {
+			if t == toReader && b != s.writer.conn {
 				t = toWriter // A reader may not have seen the table yet.
 				continue
 			}
 			return s.giveUp(x, unprepared.ServerError)
 		}
 		if _, ok := errors.AsType[*forgottenError](err); ok {
-			delete(b.stmts, x.stmt.id)
-			x.stmt.knownOn = nil
+			delete(b.stmts, x.stmt.key)
 			b.Release()
 			continue
 		}
@@ -75,26 +82,45 @@ func (s *session) execute(t target, x *exchange) error {
 			return err
 		}
 		s.srv.metrics.retries.Add(1)
-		if t == toReader && (x.preambleFailed || x.waitedOut) {
+		if t == toReader && x.preambleFailed {
 			t = toWriter // What the session has set can only be had where it was set.
 		}
 	}
 }
 
+// notApplied says where x is to be tried instead of on b, whose node has not applied what x must see.
+func (s *session) notApplied(t target, b *backendConn, x *exchange, err error, w *wait) (target, error) {
+	s.srv.metrics.notApplied.Add(1)
+	switch {
+	case s.ctx.Err() != nil:
+		return t, endSession(s.stopReason(), context.Cause(s.ctx))
+	case errors.Is(err, errElsewhere):
+		return t, nil
+	case t == toReader && b != s.writer.conn:
+		if !errors.Is(err, errNotApplied) {
+			s.srv.trouble(b.node)
+		}
+		return toWriter, nil // It has all of it.
+	case !s.pause(w):
+		return t, wire.NewError(codeLockWaitTimeout, "galley: node %s has not yet applied what was written before; the statement was not run", b.node.Addr)
+	}
+	return t, nil
+}
+
 // connFor is conn, but for an exchange that can only run on one conn.
 func (s *session) connFor(t target, x *exchange, w *wait) (*backendConn, error) {
 	if x.stmt != nil && x.stmt.longOn != nil {
-		if b := x.stmt.longOn; (b == s.writer || b == s.reader) && !b.lost.Load() && (s.trx == nil || s.trx == b) {
+		if b := x.stmt.longOn; s.holds(b) && (s.trx == nil || s.trx == b) {
 			return b, nil
 		}
 		// Without the long data another value would be written.
-		x.stmt.longOn = nil
+		s.dropLongData(x.stmt)
 		x.stmt.lostData = x.silent
 		return nil, wire.NewError(codeLost, lostLongData)
 	}
 	if t == toConn {
-		if b := x.conn; b != s.writer && b != s.reader || b.lost.Load() {
-			return nil, lostError(b.node.Addr)
+		if !s.holds(x.conn) {
+			return nil, lostError(x.conn.node.Addr)
 		}
 		return x.conn, nil
 	}
@@ -129,11 +155,9 @@ func (s *session) ran(b *backendConn, x *exchange) {
 	if !x.began.IsZero() {
 		b.usedAt = time.Now()
 	}
-	if x.longData {
+	if x.longData && x.stmt.longOn == nil {
 		x.stmt.longOn = b
-	}
-	if x.upTo > 0 && !x.failed && !x.silent && x.waited {
-		raise(&b.set.applied, x.upTo)
+		b.longs++
 	}
 	if x.silent {
 		return
@@ -156,22 +180,9 @@ func (s *session) ran(b *backendConn, x *exchange) {
 	} else if x.opaque || s.answer.Results > 0 && s.answer.Status&wire.StatusInTrans != 0 {
 		s.trx = b // An ERR packet does not say whether a transaction was left open: the next OK will.
 	}
-	s.tie(b, x)
-	s.show(b)
-}
-
-// tie notes what x has left on b that cannot be had elsewhere.
-func (s *session) tie(b *backendConn, x *exchange) {
-	s.lostTies &^= tieLast
-	if x.ties != 0 || s.answer.InsertID {
-		if b == s.reader && x.ties != 0 {
-			s.state.pins |= pinUnknown // In a read-only transaction on a reader: the session stays there.
-		}
-		s.ties |= x.ties
-		if s.answer.InsertID {
-			s.ties |= tieInsertID
-		}
-		s.lostTies &^= s.ties & tieInsertID
+	s.namesPrepared(x)
+	if x.prepared == nil {
+		s.noteAfter(b, x)
 	}
 	switch {
 	case s.state.pins == 0:
@@ -179,6 +190,7 @@ func (s *session) tie(b *backendConn, x *exchange) {
 	case s.pinnedOn == nil:
 		s.pinnedOn = b
 	}
+	s.show(b)
 }
 
 // failed sees to a command that b has failed: again says that it is to be tried once more. held says that it must not be.

@@ -83,7 +83,6 @@ func (s *session) handshake() error {
 func (s *session) begin(l login, schema string, view *cluster.View) {
 	s.login = l
 	s.state = newState(schema)
-	s.loginVersion = s.state.version
 	s.status = initialStatus(view.Server.SQLMode, view.Server.Autocommit)
 	s.loginMode = classify.ModeOf(view.Server.SQLMode, "utf8mb4")
 	switch {
@@ -99,7 +98,7 @@ func (s *session) begin(l login, schema string, view *cluster.View) {
 	if l.expired {
 		s.state.pins |= pinExpired
 	}
-	s.ties, s.lostTies, s.pinnedOn = 0, 0, nil
+	s.lostTies, s.hasTies, s.pinnedOn, s.last, s.after = 0, false, nil, nil, after{known: true}
 	s.stmts, s.lastStmt, s.prepared, s.issued = nil, nil, 0, 0
 	s.shown.user.Store(&l.user)
 	s.shown.schema.Store(&schema)

@@ -38,6 +38,9 @@ func doorConfig() config.MySQL {
 	return config.MySQL{
 		MaxConnections: 1000, HandshakeTimeout: 10 * time.Second, WaitForNode: 15 * time.Second, ConnectTimeout: 5 * time.Second,
 		Grace: 5 * time.Second, ReadOnlyTransactionsOnReaders: true, MaxAllowedBuffer: 16 << 20, Consistency: config.Eventual,
+		Pool: config.Pool{
+			Multiplex: true, IdleTime: time.Minute, Lifetime: time.Hour, WaitForConnection: 10 * time.Second, MaxWaiting: 1000, Opening: 4, MaxStatements: 100,
+		},
 	}
 }
 
@@ -123,6 +126,7 @@ func startDoor(tb testing.TB, nodes int, sockets bool, change ...func(*config.My
 	if d.srv, err = New(o); err != nil {
 		tb.Fatal(err)
 	}
+	d.srv.charsets.add(45, nil) // What clients log in with sets nothing.
 	d.serveOn(l)
 	return d
 }

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strconv"
 
@@ -174,8 +175,7 @@ func (st *statement) number(body []byte) (uint64, bool) {
 		return 0, false
 	}
 	if e.typesEnd > 0 {
-		st.types = append(st.types[:0], body[e.flagAt+1:e.typesEnd]...)
-		st.bound++
+		st.types = bytes.Clone(body[e.flagAt+1 : e.typesEnd])
 	}
 	if len(st.types) < 2 {
 		return 0, false

@@ -20,20 +20,22 @@ const latencyBuckets = 17
 
 // metrics counts what the door does. All of it is atomic, and what is counted for each statement is a plain addition: the histogram and the labels are made when asked for.
 type metrics struct {
-	statements [routeReasons]atomic.Uint64
-	reads      atomic.Uint64 // Of the statements, those that went to a reader.
-	latency    [latencyBuckets + 1]atomic.Uint64
-	latencySum atomic.Int64 // Nanoseconds.
-	errors     atomic.Uint64
-	dialErrors atomic.Uint64
-	lostConns  atomic.Uint64
-	retries    atomic.Uint64
-	hidden     atomic.Uint64 // Reads by their text that would have written.
-	sessions   atomic.Uint64
-	closed     [closeReasons]atomic.Uint64
-	waiting    atomic.Int64
-	kills      [killReasons]atomic.Uint64
-	bounds     [latencyBuckets]time.Duration
+	statements   [routeReasons]atomic.Uint64
+	reads        atomic.Uint64 // Of the statements, those that went to a reader.
+	latency      [latencyBuckets + 1]atomic.Uint64
+	latencySum   atomic.Int64 // Nanoseconds.
+	errors       atomic.Uint64
+	dialErrors   atomic.Uint64
+	poolTimeouts atomic.Uint64
+	notApplied   atomic.Uint64
+	lostConns    atomic.Uint64
+	retries      atomic.Uint64
+	hidden       atomic.Uint64 // Reads by their text that would have written.
+	sessions     atomic.Uint64
+	closed       [closeReasons]atomic.Uint64
+	waiting      atomic.Int64
+	kills        [killReasons]atomic.Uint64
+	bounds       [latencyBuckets]time.Duration
 }
 
 // killReason is why a KILL was sent to a node: a closed list, the label of the metric.

@@ -60,6 +60,9 @@ func (s *session) unknownStatement(cmd *wire.Command) error {
 	return s.writeError(wire.NewError(codeUnknownStatement, "Unknown prepared statement handler (%d) given to %s", id, name))
 }
 
+// maxStatements bounds the prepared statements of a session: the server's own max_prepared_stmt_count is this for all sessions together.
+const maxStatements = 16382
+
 // prepare runs COM_STMT_PREPARE on the conn where the statement would run now.
 func (s *session) prepare(x *exchange) error {
 	s.prepared = 0
@@ -70,10 +73,14 @@ func (s *session) prepare(x *exchange) error {
 		return s.writeError(wire.NewError(codePacketTooLarge, "galley: a statement to be prepared may have %d bytes at most (mysql.max_statement_buffer)", s.srv.config().MaxAllowedBuffer))
 	}
 	st := &statement{sql: append([]byte(nil), x.cmd.Body[1:]...), schema: s.state.schema}
+	if len(s.stmts) >= maxStatements {
+		return s.writeError(wire.NewError(1461, "Can't create more than max_prepared_stmt_count statements (current value: %d)", maxStatements))
+	}
 	if st.class = classify.Statement(st.sql, s.mode()); st.class.Flags.Has(classify.ConnectionID) {
 		st.class = s.identify(x, &st.class)
 		st.sql = append(st.sql[:0], x.cmd.Body[1:]...)
 	}
+	st.key = s.keyOf(st.sql)
 	if s.issued++; s.issued == lastPrepared {
 		s.issued = 1
 	}
@@ -86,7 +93,7 @@ func (s *session) prepare(x *exchange) error {
 	if err := s.execute(t, x); err != nil || x.failed || st.id == 0 {
 		return err
 	}
-	if st.knownOn == nil {
+	if !x.noted {
 		return nil // The client was told of an error.
 	}
 	s.prepared = st.id
@@ -99,7 +106,7 @@ func (s *session) prepare(x *exchange) error {
 
 // executeStatement runs COM_STMT_EXECUTE and COM_STMT_BULK_EXECUTE.
 func (s *session) executeStatement(x *exchange, st *statement) error {
-	if lost := st.longOn != nil && st.longOn != s.writer && st.longOn != s.reader; lost || st.lostData {
+	if st.longOn != nil && !s.holds(st.longOn) || st.lostData {
 		return s.longDataLost(x, st)
 	}
 	x.stmt = st
@@ -115,23 +122,28 @@ func (s *session) executeStatement(x *exchange, st *statement) error {
 	if t == toNode {
 		t = toReader
 	}
-	if refused, err := s.refuseElsewhere(x, &st.class, t); refused || err != nil {
-		return err
+	if x.asksBack {
+		if done, err := s.askBack(x, &st.class, t); done || err != nil {
+			return err
+		}
 	}
 	x.kind = wire.AnswerQuery
 	if x.cmd.Body[0] == wire.ComStmtExecute && len(x.cmd.Body) > 5 && x.cmd.Body[5] != 0 && st.class.Kind != classify.Call {
 		x.kind = wire.AnswerCursor
+		st.key.private = st
 	}
 	if st.longOn != nil {
 		x.repeatable = false // The long data is there and nowhere else.
 	}
-	s.closeCursor(st)
+	if err := s.closeCursor(st); err != nil {
+		return err
+	}
 	err = s.answerStatement(t, x, &st.class)
 	if err == nil && x.kind == wire.AnswerCursor && s.last != nil && !x.failed && s.answer.Status&wire.StatusCursorExists != 0 {
 		st.openOn = s.last
 		s.last.cursors++
 	}
-	st.longOn = nil
+	s.dropLongData(st)
 	s.count(x, reason, t)
 	return err
 }
@@ -139,18 +151,14 @@ func (s *session) executeStatement(x *exchange, st *statement) error {
 // readyStatement sees to it that b has x's statement and gives the packet to be sent. The statement is prepared on b first where b does not know it.
 func (s *session) readyStatement(b *backendConn, x *exchange) error {
 	st := x.stmt
-	known := st.known
-	if st.knownOn != b {
-		known = b.stmts[st.id]
-	}
+	known := b.known(st.key)
 	if known == nil {
 		id, err := b.prepareIn(st.schema, st.sql)
 		if err != nil {
 			return err
 		}
-		known = b.addStatement(st.id, id)
+		known = b.addStatement(st.key, id, s.srv.config().Pool.MaxStatements)
 	}
-	st.known, st.knownOn = known, b
 	putID(x.cmd.Body, known.id)
 	x.packet = x.cmd.Packet
 	if addTypes, ok := st.bind(x.cmd.Body, known); !ok || !addTypes {
@@ -235,6 +243,7 @@ func (s *session) longData(x *exchange, st *statement) error {
 		}
 		return nil
 	}
+	st.key.private = st
 	x.silent, x.stmt, x.noData = true, st, true
 	x.longData = true
 	return s.execute(t, x)
@@ -242,7 +251,8 @@ func (s *session) longData(x *exchange, st *statement) error {
 
 // longDataLost answers an execution whose long data went to a conn that is gone: without it another value would be written.
 func (s *session) longDataLost(x *exchange, st *statement) error {
-	st.longOn, st.lostData = nil, false
+	s.dropLongData(st)
+	st.lostData = false
 	if _, err := s.client.StreamRest(x.cmd, func([]byte) error { return nil }); err != nil {
 		return endSession(closeClientGone, err)
 	}
@@ -254,74 +264,94 @@ const lostLongData = "Lost connection to server during query (galley: the node t
 // fetch runs COM_STMT_FETCH where the cursor is open.
 func (s *session) fetch(x *exchange, st *statement) error {
 	b := st.openOn
-	if b == nil || b != s.writer && b != s.reader {
-		if b != nil {
-			st.openOn = nil
-			return s.writeError(lostError(b.node.Addr))
-		}
-		if b = s.writer; b == nil {
-			b = s.reader
-		}
-		if b == nil || b.stmts[st.id] == nil {
-			return s.writeError(wire.NewError(1421, "The statement (%d) has no open cursor.", st.id))
-		}
+	if b == nil {
+		return s.writeError(wire.NewError(1421, "The statement (%d) has no open cursor.", st.id))
+	}
+	if !s.holds(b) {
+		st.openOn = nil
+		return s.writeError(lostError(b.node.Addr))
 	}
 	x.kind, x.conn, x.stmt, x.noData = wire.AnswerRows, b, st, true
 	err := s.execute(toConn, x)
-	if err == nil && s.answer.Status&wire.StatusLastRowSent != 0 {
-		s.closeCursor(st)
+	if err == nil && !x.failed && s.answer.Status&wire.StatusLastRowSent != 0 && st.openOn != nil {
+		st.openOn.cursors-- // The node has closed it.
+		st.openOn = nil
 	}
 	return err
 }
 
-// resetStatement runs COM_STMT_RESET: long data and the cursor are dropped wherever they are.
-func (s *session) resetStatement(x *exchange, st *statement) error {
-	s.closeCursor(st)
-	st.longOn, st.lostData = nil, false
-	for _, b := range []*backendConn{s.writer, s.reader} {
-		if b == nil || b.stmts[st.id] == nil || b.lost.Load() {
-			continue
-		}
-		putID(x.cmd.Body, b.stmts[st.id].id)
-		err := b.Write(x.cmd.Packet)
-		if err == nil {
-			err = b.swallow(wire.AnswerSingle)
-		}
-		if err != nil && !isRefusal(err) {
-			s.srv.lost(b, err)
-			if err := s.lostIdle(b); err != nil {
-				return err
-			}
+// resetStatement runs COM_STMT_RESET: long data and the cursor are dropped.
+func (s *session) resetStatement(_ *exchange, st *statement) error {
+	st.lostData = false
+	if err := s.closeCursor(st); err != nil {
+		return err
+	}
+	if b := st.longOn; b != nil {
+		s.dropLongData(st)
+		if err := s.resetOn(b, st); err != nil {
+			return err
 		}
 	}
 	return s.writeOK()
 }
 
-func (s *session) closeCursor(st *statement) {
-	if st.openOn != nil {
-		st.openOn.cursors--
-		st.openOn = nil
+// dropLongData forgets that there is long data for the next execution.
+func (s *session) dropLongData(st *statement) {
+	if st.longOn != nil {
+		st.longOn.longs--
+		st.longOn = nil
 	}
 }
 
-// closeStatement forgets st on both conns; COM_STMT_CLOSE has no answer.
+// closeCursor closes st's cursor on its conn.
+func (s *session) closeCursor(st *statement) error {
+	b := st.openOn
+	if b == nil {
+		return nil
+	}
+	b.cursors--
+	st.openOn = nil
+	return s.resetOn(b, st)
+}
+
+// resetOn runs COM_STMT_RESET on b.
+func (s *session) resetOn(b *backendConn, st *statement) error {
+	known := b.stmts[st.key]
+	if known == nil || !s.holds(b) {
+		return nil
+	}
+	err := b.Write([]byte{5, 0, 0, 0, wire.ComStmtReset, byte(known.id), byte(known.id >> 8), byte(known.id >> 16), byte(known.id >> 24)})
+	if err == nil {
+		err = b.swallow(wire.AnswerSingle)
+	}
+	if err != nil && !isRefusal(err) {
+		s.srv.lost(b, err)
+		return s.lostIdle(b)
+	}
+	return nil
+}
+
+// closeStatement forgets st; COM_STMT_CLOSE has no answer. Conns keep what others may use too.
 func (s *session) closeStatement(st *statement) {
 	if st == nil {
 		return
 	}
-	s.closeCursor(st)
 	delete(s.stmts, st.id)
 	if s.lastStmt = nil; s.prepared == st.id {
 		s.prepared = 0
 	}
-	for _, b := range []*backendConn{s.writer, s.reader} {
-		if b == nil || b.stmts[st.id] == nil || b.lost.Load() {
+	if st.openOn != nil {
+		st.openOn.cursors--
+	}
+	on := [...]*backendConn{st.longOn, st.openOn}
+	s.dropLongData(st)
+	st.openOn = nil
+	for _, b := range on {
+		if b == nil || !s.holds(b) {
 			continue
 		}
-		id := b.stmts[st.id].id
-		delete(b.stmts, st.id)
-		if err := b.Write([]byte{5, 0, 0, 0, wire.ComStmtClose, byte(id), byte(id >> 8), byte(id >> 16), byte(id >> 24)}); err != nil {
-			b.lost.Store(true)
+		if known := b.stmts[st.key]; known != nil {
+			b.closeStmt(st.key, known)
 		}
 	}
 }

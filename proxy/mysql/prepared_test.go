@@ -2,10 +2,12 @@ package mysql
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"galley/config"
 	"galley/proxy/mysql/mysqltest"
 	"galley/proxy/mysql/wire"
 )
@@ -382,23 +384,37 @@ func packets(payloads ...[]byte) []byte {
 	return b
 }
 
-func TestCloseReachesEveryConn(t *testing.T) {
-	d := newDoor(t, 2)
-	c := d.client()
-	st := c.prepare("SELECT a FROM t")
-	c.execute(st)
-	c.result("BEGIN")
-	c.execute(st)
-	c.result("COMMIT")
-	if err := c.Send(wire.ComStmtClose, id(st.ID)); err != nil {
+// TestStatementsAreSharedAndBounded: a conn keeps a statement that a session has closed, for whoever prepares the same text; of too many it closes the one unused for longest.
+func TestStatementsAreSharedAndBounded(t *testing.T) {
+	d := newDoor(t, 1, func(c *config.MySQL) { c.Pool.MaxStatements, c.Pool.MaxPerNode = 3, 1 })
+	first, second := d.client(), d.client()
+	prepares := func() int { return count(d.n[0], wire.ComStmtPrepare) }
+	a := first.prepare("SELECT a FROM t")
+	first.execute(a)
+	b := second.prepare("SELECT a FROM t")
+	if got := prepares(); got != 2 {
+		t.Errorf("%d prepares", got) // The second client is told the definitions.
+	}
+	for range 3 {
+		first.execute(a)
+		second.execute(b)
+	}
+	if err := first.Send(wire.ComStmtClose, id(a.ID)); err != nil {
 		t.Fatal(err)
 	}
-	c.query("SELECT 1")
-	c.result("INSERT INTO t VALUES (1)")
-	for _, n := range d.n {
-		if count(n, wire.ComStmtClose) != 1 {
-			t.Errorf("%d closes on %s", count(n, wire.ComStmtClose), n.Name)
-		}
+	second.execute(b)
+	if got, closes := prepares(), count(d.n[0], wire.ComStmtClose); got != 2 || closes != 1 {
+		t.Errorf("%d prepares, %d closes", got, closes)
+	}
+	for i := range 3 {
+		second.execute(second.prepare(fmt.Sprintf("SELECT %d FROM t", i)))
+	}
+	if closes := count(d.n[0], wire.ComStmtClose); closes != 2 {
+		t.Errorf("%d closes", closes)
+	}
+	second.execute(b)
+	if got := prepares(); got != 6 {
+		t.Errorf("%d prepares of what was closed", got)
 	}
 }
 

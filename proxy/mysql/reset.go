@@ -6,43 +6,12 @@ import (
 	"galley/proxy/mysql/wire"
 )
 
-// reset runs COM_RESET_CONNECTION: the session is as after its login, but for the schema, which stays (MariaDB: sql/sql_parse.cc, THD::change_user).
+// reset runs COM_RESET_CONNECTION: the session is as after its login, but for the schema, which stays, and the character sets, which are the node's own
+// (MariaDB: sql/sql_parse.cc, THD::change_user). Nothing of it has to be done on a node that has nothing of the session's under way.
 func (s *session) reset() error {
 	schema := s.state.schema
-	again := s.srv.cluster.View().Server.InitConnect != "" // Conns that are opened later run it, so all must.
-	for _, b := range []*backendConn{s.writer, s.reader} {
-		if b == nil {
-			continue
-		}
-		if again {
-			s.drop(b)
-			continue
-		}
-		err := b.command(wire.ComResetConnection, "")
-		if err == nil {
-			err = b.command(wire.ComQuery, b.setup)
-		}
-		if err != nil {
-			if !isRefusal(err) {
-				s.srv.lost(b, err)
-			}
-			s.drop(b)
-			continue
-		}
-		b.stmts, b.cursors, b.retrack, b.raised = nil, 0, false, false
-	}
-	s.trx, s.last = nil, nil
+	s.letAllGo()
 	s.begin(s.login, schema, s.srv.cluster.View())
-	for _, b := range []*backendConn{s.writer, s.reader} {
-		if b != nil {
-			b.synced = s.loginVersion
-		}
-	}
-	if again {
-		if err := s.settle(); err != nil {
-			return err
-		}
-	}
 	return s.writeOK()
 }
 
@@ -69,8 +38,7 @@ func (s *session) changeUser(cmd *wire.Command) error {
 	if err := s.authenticate(&next, newClaim(u.Plugin, u.Auth, s.scr[:])); err != nil {
 		return s.keepUser(err)
 	}
-	s.drop(s.writer)
-	s.drop(s.reader)
+	s.letAllGo()
 	s.begin(next, u.Schema, s.srv.cluster.View())
 	if err := s.settle(); err != nil {
 		return err
@@ -90,13 +58,13 @@ func (s *session) keepUser(err error) error {
 	s.failedChanges++
 	s.logRefusal(refused)
 	schema := s.state.schema
-	s.drop(s.writer)
-	s.drop(s.reader)
+	s.letAllGo()
 	s.begin(s.login, schema, s.srv.cluster.View())
 	return s.writeError(refused.packet)
 }
 
-// setOption runs COM_SET_OPTION, which turns multi-statements on or off for the connection: on every backend conn that is open, and with the next logins.
+// setOption runs COM_SET_OPTION, which turns multi-statements on or off for the connection: conns with and without them are different ones. Those that the session cannot leave
+// now are told, and closed when it does.
 func (s *session) setOption(cmd *wire.Command) error {
 	if len(cmd.Body) < 3 || cmd.Body[1] > 1 || cmd.Body[2] != 0 {
 		return s.writeError(wire.NewError(codeUnknownCommand, "Unknown command"))
@@ -106,10 +74,13 @@ func (s *session) setOption(cmd *wire.Command) error {
 	} else {
 		s.login.caps &^= wire.ClientMultiStatements
 	}
-	for _, b := range []*backendConn{s.writer, s.reader} {
-		if b == nil {
+	for _, sl := range s.slots() {
+		b := sl.holding()
+		if b == nil || !s.bound(b) {
+			s.leaveSlot(sl)
 			continue
 		}
+		b.retire = true
 		err := b.Write(cmd.Packet)
 		if err == nil {
 			err = b.swallow(wire.AnswerSingle)

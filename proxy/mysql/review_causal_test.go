@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -11,25 +12,16 @@ import (
 	"galley/proxy/mysql/wire"
 )
 
-// raisedAt says whether a command ran on n while its conn waited for what the cluster had committed; found is false where it did not run there.
-func raisedAt(n *mysqltest.Node, com byte, text string) (raised, found bool) {
-	for _, c := range slices.Backward(n.Commands()) {
-		if c.Com == com && c.Text == text {
-			return strings.Contains(c.Vars, "wsrep_sync_wait=15"), true
-		}
-	}
-	return false, false
-}
-
-// waits runs a read, which must run on the reader n[1], and says whether it waited there.
+// waits runs a read, which must run on the reader n[1], and says whether galley waited for that node first.
 func (c *testClient) waits(sql string) bool {
 	c.tb.Helper()
+	n := c.door.n[1]
+	ran, waited := n.Ran(sql), n.Ran(waitQuery)
 	c.result(sql)
-	raised, found := raisedAt(c.door.n[1], wire.ComQuery, sql)
-	if !found {
+	if n.Ran(sql) != ran+1 {
 		c.tb.Fatalf("%s ran %v times", sql, c.door.ran(sql))
 	}
-	return raised
+	return n.Ran(waitQuery) > waited
 }
 
 // openAfter answers OK and leaves a transaction open behind it.
@@ -130,19 +122,14 @@ func TestAWriteIsCountedBeforeTheClientKnows(t *testing.T) {
 	}
 }
 
-// TestWaitsInARow: a conn that waits already waits for the next write too, and no longer than there is need.
+// TestWaitsInARow: each write is waited for once.
 func TestWaitsInARow(t *testing.T) {
 	for _, sql := range []string{"DO 1", "SELECT 9"} {
 		d := newDoor(t, 2, causally)
 		writer, other := d.client(), d.client()
 		for i := range 5 {
 			writer.result("INSERT INTO t VALUES (1)")
-			d.n[1].Forget()
-			other.result(sql)
-			if front := d.n[1].Ran("SELECT 1"); front != 1 && sql == "DO 1" {
-				t.Errorf("run %d: %q is preceded by %q", i, sql, d.n[1].Texts())
-			}
-			if raised, found := raisedAt(d.n[1], wire.ComQuery, sql); !raised || !found {
+			if !other.waits(sql) {
 				t.Errorf("run %d: %q did not wait", i, sql)
 			}
 		}
@@ -152,8 +139,8 @@ func TestWaitsInARow(t *testing.T) {
 	}
 }
 
-// TestWhatDoesNotWaitComesBehindASelect: of what reaches a node under need, something is sure to wait.
-func TestWhatDoesNotWaitComesBehindASelect(t *testing.T) {
+// TestWhatWaits: whatever sees data waits before any of it reaches the node, and the wait is under wsrep_sync_wait.
+func TestWhatWaits(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		com  byte
@@ -163,7 +150,6 @@ func TestWhatDoesNotWaitComesBehindASelect(t *testing.T) {
 		{"DO", wire.ComQuery, "DO 1", 1},
 		{"SHOW", wire.ComQuery, "SHOW CREATE USER app", 1},
 		{"VALUES", wire.ComQuery, "VALUES (1)", 1},
-		{"a comment in front", wire.ComQuery, "/* x */ DO 1", 1},
 		{"HELP", wire.ComQuery, "HELP 'x'", 0},
 		{"DML", wire.ComQuery, "UPDATE t SET a = 1", 0},
 		{"CALL", wire.ComQuery, "CALL p()", 0},
@@ -197,14 +183,13 @@ func TestWhatDoesNotWaitComesBehindASelect(t *testing.T) {
 			var got []string
 			for _, cmd := range n.Commands() {
 				got = append(got, cmd.Text)
+				if cmd.Text == waitQuery && !strings.Contains(cmd.Vars, "wsrep_sync_wait=15") {
+					t.Errorf("the wait ran with %q", cmd.Vars)
+				}
 			}
-			front := slices.Index(got, "SELECT 1")
-			at := slices.Index(got, c.text)
+			front, at := slices.Index(got, waitQuery), slices.Index(got, c.text)
 			if front < 0 || at < front {
-				t.Fatalf("sent %q, want a SELECT before %q", got, c.text)
-			}
-			if raised, _ := raisedAt(n, wire.ComQuery, "SELECT 1"); !raised {
-				t.Errorf("the SELECT in front did not wait: %q", got)
+				t.Fatalf("sent %q, want a wait before %q", got, c.text)
 			}
 			if c.node == 1 && cl.waits("SELECT 2") {
 				t.Error("then a read waited again")
@@ -213,34 +198,74 @@ func TestWhatDoesNotWaitComesBehindASelect(t *testing.T) {
 	}
 }
 
-// TestANodeThatDoesNotCatchUpIsNotTakenForCaughtUp: where the SELECT in front fails, the writer answers, and the next read waits.
+// TestANodeThatDoesNotCatchUpIsNotTakenForCaughtUp: where the wait fails, the writer answers, and the next read waits.
 func TestANodeThatDoesNotCatchUpIsNotTakenForCaughtUp(t *testing.T) {
-	for _, sql := range []string{"DO 1", "SHOW CREATE USER app", "SELECT a FROM t"} {
+	for name, reply := range map[string]mysqltest.Reply{
+		"too late":  mysqltest.Fail(codeLockWaitTimeout, "Lock wait timeout exceeded; try restarting transaction"),
+		"a refusal": mysqltest.Fail(codeUnknownCommand, "WSREP has not yet prepared node for application use"),
+		"a loss":    mysqltest.Close(),
+	} {
 		d := newDoor(t, 2, causally)
 		c := d.client()
-		front := "SELECT 1"
-		if sql == "SELECT a FROM t" {
-			front = sql
-		}
-		d.n[1].Once(front, mysqltest.Fail(codeLockWaitTimeout, "Lock wait timeout exceeded; try restarting transaction"))
+		d.n[1].Once(waitQuery, reply)
+		const sql = "SELECT a FROM t"
 		c.result(sql)
 		if d.n[0].Ran(sql) != 1 {
-			t.Errorf("%s ran %v times", sql, d.ran(sql))
+			t.Errorf("%s: %s ran %v times", name, sql, d.ran(sql))
 		}
 		if !c.waits("SELECT 2") {
-			t.Errorf("%s: the node was taken for caught up", sql)
+			t.Errorf("%s: the node was taken for caught up", name)
 		}
 	}
 }
 
-// TestCatchingUpNeedsAnAnswer: a read that failed proves nothing.
-func TestCatchingUpNeedsAnAnswer(t *testing.T) {
-	d := newDoor(t, 2, causally)
+// TestOneWaitForMany: reads that come while a wait is under way wait together for the next one.
+func TestOneWaitForMany(t *testing.T) {
+	d := newSocketDoor(t, 2, causally)
+	clients := []*testClient{d.client(), d.client(), d.client(), d.client(), d.client()}
+	hold, held := make(chan struct{}), make(chan struct{})
+	d.n[1].Once(waitQuery, func(c *mysqltest.Conn, _ *mysqltest.Command) error {
+		close(held)
+		<-hold
+		c.Rows([]string{"a"}, []string{"a"})
+		return nil
+	})
+	var all sync.WaitGroup
+	read := func(c *testClient) { all.Go(func() { c.result("SELECT 1") }) }
+	read(clients[0])
+	<-held
+	for _, c := range clients[1:] {
+		read(c)
+	}
+	for d.srv.conns.of(&d.cluster.View().Nodes[1]).waits.Load() < 5 {
+		runtime.Gosched()
+	}
+	if d.n[1].Ran("SELECT 1") != 0 {
+		t.Error("a read ran before the node had caught up")
+	}
+	close(hold)
+	all.Wait()
+	if got := d.n[1].Ran(waitQuery); got != 2 {
+		t.Errorf("%d waits for five reads", got)
+	}
+}
+
+// TestStrictSessions: a session that asks for wsrep_sync_wait waits each time.
+func TestStrictSessions(t *testing.T) {
+	d := newDoor(t, 2)
 	c := d.client()
-	d.n[1].Once("SELECT a", mysqltest.Fail(1054, "Unknown column 'a'"))
-	c.fails("SELECT a FROM t", 1054)
-	if !c.waits("SELECT 2") {
-		t.Error("a read that failed was taken for one that waited")
+	if c.waits("SELECT 1") {
+		t.Error("a read waited with eventual consistency")
+	}
+	c.result("SET wsrep_sync_wait=1")
+	for range 2 {
+		if !c.waits("SELECT 2") {
+			t.Error("a read did not wait")
+		}
+	}
+	c.result("SET wsrep_sync_wait=0")
+	if c.waits("SELECT 3") {
+		t.Error("a read waited")
 	}
 }
 

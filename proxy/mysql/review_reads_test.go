@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"testing"
 
 	"galley/cluster"
@@ -29,50 +30,67 @@ func TestSessionStateInAReadOnlyTransaction(t *testing.T) {
 	}
 }
 
-// TestStateMadeOnAReader: what a read-only transaction on a reader makes keeps the session on that conn, and ends it when the conn is lost.
+// TestStateMadeOnAReader: what a read-only transaction on a reader makes goes with the session where it can, and else keeps it there.
 func TestStateMadeOnAReader(t *testing.T) {
-	for _, made := range []string{"SELECT GET_LOCK('x', 1)", "SET @b=1", "SELECT 1 INTO @b", "SELECT @b:=1"} {
-		start := func(t *testing.T) (*door, *testClient) {
-			t.Helper()
-			d := newSocketDoor(t, 3)
-			d.cluster.Set(d.n[0], d.n[1])
-			c := d.client()
-			for _, sql := range []string{"START TRANSACTION READ ONLY", made, "COMMIT"} {
-				if got := c.on(sql); got != "n2" {
-					t.Fatalf("%s on %s", sql, got)
-				}
+	start := func(t *testing.T, made string) (*door, *testClient) {
+		t.Helper()
+		d := newSocketDoor(t, 3)
+		d.cluster.Set(d.n[0], d.n[1])
+		c := d.client()
+		for _, sql := range []string{"START TRANSACTION READ ONLY", made, "COMMIT"} {
+			if got := c.on(sql); got != "n2" {
+				t.Fatalf("%s on %s", sql, got)
 			}
-			return d, c
 		}
-		t.Run(made, func(t *testing.T) {
-			d, c := start(t)
-			d.cluster.Set(d.n[0], d.n[2]) // The conn is kept all the same.
-			for _, sql := range []string{"SELECT @b", "SELECT 1", "SET @c=1", "SELECT RELEASE_LOCK('x')"} {
-				if got := c.on(sql); got != "n2" {
-					t.Errorf("%s, then %s on %s", made, sql, got)
-				}
-			}
-		})
-		for _, sql := range []string{"SELECT @b", "SELECT 1", "INSERT INTO t VALUES (1)"} {
-			t.Run(made+", lost, then "+sql, func(t *testing.T) {
-				d, c := start(t)
-				lose(t, d.n[1])
-				c.fails(sql, codeLost)
-				c.ended()
-				d.expectRan(sql, 0, 0, 0)
-			})
+		return d, c
+	}
+	t.Run("a variable", func(t *testing.T) {
+		d, c := start(t, "SET @b=1")
+		if got := c.query("SELECT 1"); got != "n2" {
+			t.Errorf("a read on %s", got)
 		}
-		t.Run(made+", then a write", func(t *testing.T) {
-			d, c := start(t)
-			const sql = "INSERT INTO t VALUES (1)"
-			d.n[1].On(sql, mysqltest.Fail(codeReadOnlyTrx, "Cannot execute statement in a READ ONLY transaction"))
-			c.fails(sql, codeReadOnlyTrx)
-			d.expectRan(sql, 0, 1, 0)
-			if got := c.query("SELECT @b"); got != "n2" { // The session goes on.
-				t.Errorf("then on %s", got)
+		if got := c.query("SELECT @b"); got != "n1" {
+			t.Errorf("SELECT @b on %s", got)
+		}
+		if got := d.n[0].Texts(); !slices.Contains(got, "SET @`b`=1") {
+			t.Errorf("the writer was sent %q", got)
+		}
+	})
+	t.Run("a variable that is lost", func(t *testing.T) {
+		d, c := start(t, "SET @b=1")
+		lose(t, d.n[1])
+		c.fails("SELECT @b", codeLost)
+		c.ended()
+	})
+	const lock = "SELECT GET_LOCK('x', 1)"
+	t.Run("a lock", func(t *testing.T) {
+		d, c := start(t, lock)
+		d.cluster.Set(d.n[0], d.n[2]) // The conn is kept all the same.
+		for _, sql := range []string{"SELECT @b", "SELECT 1", "SET @c=1", "SELECT RELEASE_LOCK('x')"} {
+			if got := c.on(sql); got != "n2" {
+				t.Errorf("%s on %s", sql, got)
 			}
+		}
+	})
+	for _, sql := range []string{"SELECT @b", "SELECT 1", "INSERT INTO t VALUES (1)"} {
+		t.Run("a lock that is lost, then "+sql, func(t *testing.T) {
+			d, c := start(t, lock)
+			lose(t, d.n[1])
+			c.fails(sql, codeLost)
+			c.ended()
+			d.expectRan(sql, 0, 0, 0)
 		})
 	}
+	t.Run("a lock, then a write", func(t *testing.T) {
+		d, c := start(t, lock)
+		const sql = "INSERT INTO t VALUES (1)"
+		d.n[1].On(sql, mysqltest.Fail(codeReadOnlyTrx, "Cannot execute statement in a READ ONLY transaction"))
+		c.fails(sql, codeReadOnlyTrx)
+		d.expectRan(sql, 0, 1, 0)
+		if got := c.query("SELECT @b"); got != "n2" { // The session goes on.
+			t.Errorf("then on %s", got)
+		}
+	})
 }
 
 // TestLeavingAReadOnlyTransaction: what ends it by beginning something else runs where it belongs.

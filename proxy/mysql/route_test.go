@@ -148,7 +148,7 @@ func TestPickReader(t *testing.T) {
 	type node struct {
 		load, share float64
 		weight      int
-		conns       int
+		waiting     int
 	}
 	for _, c := range []struct {
 		name  string
@@ -158,7 +158,7 @@ func TestPickReader(t *testing.T) {
 		{"no reader", nil, -1},
 		{"the only one", []node{{9, 1, 1, 9}}, 0},
 		{"the less loaded", []node{{3, 1, 1, 0}, {1, 1, 1, 0}}, 1},
-		{"the one with fewer conns", []node{{1, 1, 1, 4}, {1, 1, 1, 0}}, 1},
+		{"the one for which fewer wait", []node{{1, 1, 1, 4}, {1, 1, 1, 0}}, 1},
 		{"the heavier one", []node{{4, 1, 1, 0}, {6, 1, 3, 0}}, 1},
 		{"one without a share last", []node{{0, 0, 1, 0}, {50, 1, 1, 50}}, 1},
 		{"one without a share when it is alone", []node{{0, 0, 1, 0}}, 0},
@@ -173,8 +173,8 @@ func TestPickReader(t *testing.T) {
 			fake.Backend.SetWeight(n.weight)
 			view.Nodes = append(view.Nodes, cluster.Node{Addr: fake.Addr, Backend: fake.Backend})
 			view.Readers = append(view.Readers, i)
-			for range n.conns {
-				srv.conns.of(&view.Nodes[i]).add(&backendConn{})
+			for range n.waiting {
+				srv.conns.of(&view.Nodes[i]).queue.push(&waiter{})
 			}
 		}
 		got := srv.pickReader(view)

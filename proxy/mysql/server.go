@@ -60,6 +60,9 @@ type Options struct {
 	Dial       DialFunc // Nil for an ordinary dialer.
 	// AllowPublicKeyRetrieval is cluster.allow_public_key_retrieval.
 	AllowPublicKeyRetrieval bool
+	// User and Password are the account with which galley itself waits on nodes; it needs no rights.
+	User     string
+	Password config.Secret
 }
 
 // Server is the MySQL door. Its methods may be called from any goroutine.
@@ -78,6 +81,7 @@ type Server struct {
 	users    users
 	refusals refusals
 	takeKeys atomic.Bool // See nodeAuth.
+	charsets charsetCache
 	metrics  metrics
 	causal   causal
 	flights  flights
@@ -90,6 +94,12 @@ type Server struct {
 	since106 atomic.Bool   // All nodes are MariaDB 10.6 or later.
 	wg       sync.WaitGroup
 	late     sync.WaitGroup // The sweeper's kills.
+
+	own     login           // Galley's own account.
+	life    context.Context //nolint:containedctx // ends with Serve
+	endLife context.CancelFunc
+	openers sync.WaitGroup // Conns being opened.
+	tick    atomic.Int64   // Seconds, as far as the pools are concerned.
 }
 
 // New makes a Server; it does not listen yet.
@@ -106,6 +116,9 @@ func New(o Options) (*Server, error) {
 	}
 	s.takeKeys.Store(o.AllowPublicKeyRetrieval)
 	s.metrics.bounds = latencyBounds()
+	s.conns.srv = s
+	s.own = login{user: o.User, secret: passwordCredential(o.Password.Reveal()), charset: utf8Charset, caps: ownCaps}
+	s.life, s.endLife = context.WithCancel(context.Background())
 	s.causal.start()
 	s.SetConfig(o.Config)
 	if err := o.Registerer.Register(newCollector(s)); err != nil {
@@ -146,6 +159,17 @@ func (s *Server) Serve(ctx, cut context.Context, listeners ...net.Listener) erro
 		sweeper.Go(func() { s.sweep(base) })
 		s.watch(base)
 		sweeper.Wait()
+	}()
+	swept := make(chan struct{})
+	go func() {
+		defer close(swept)
+		s.sweepPools(base)
+	}()
+	defer func() {
+		<-swept
+		s.endLife()
+		s.openers.Wait()
+		s.conns.end()
 	}()
 	ended := make(chan error, len(listeners))
 	for _, l := range listeners {

@@ -3,6 +3,7 @@ package mysql
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,19 +26,22 @@ type session struct {
 
 	transport transport // How client's packets come.
 
-	login        login // What a backend conn logs in with; its schema is the state's.
-	loginVersion uint64
-	account      *cluster.Account // As which the client is logged in; nil before.
-	access       uint64           // The account's global privileges, as the server's bits.
-	state        state
-	status       uint16        // Of the last OK or EOF.
-	loginMode    classify.Mode // As long as the session has not set its own.
-	reading      reading
+	login     login            // What a backend conn logs in with; its schema is the state's.
+	account   *cluster.Account // As which the client is logged in; nil before.
+	access    uint64           // The account's global privileges, as the server's bits.
+	state     state
+	status    uint16        // Of the last OK or EOF.
+	loginMode classify.Mode // As long as the session has not set its own.
+	reading   reading
 
-	writer, reader, last, trx *backendConn
-	pinnedOn                  *backendConn  // Where what the pins stand for is.
-	readerView                *cluster.View // The view in which reader was found good.
-	hintNode                  string
+	writer, reader slot
+	trx            *backendConn  // Where the open transaction is.
+	pinnedOn       *backendConn  // Where what the pins stand for is.
+	last           *backendConn  // Where the last command ran; nil where that conn has gone.
+	readerView     *cluster.View // The view in which reader was found good.
+	hintNode       string
+	multiplex      bool
+	waiter         waiter
 
 	stmts    map[uint32]*statement
 	lastStmt *statement // The one used last.
@@ -48,8 +52,14 @@ type session struct {
 
 	reads uint32 // Counts statements, for the sample of those that are timed.
 
-	ties     ties // What is on the conn to the writer.
-	lostTies ties // What was, and is lost.
+	after    after // What the last statement has left.
+	lostTies ties  // What was on a conn that is lost.
+	hasTies  bool  // It has user variables, or an insert id.
+
+	rescued  atomic.Bool
+	rescueMu sync.Mutex
+	rescues  []*rescue
+	over     atomic.Bool // It asks for nothing any more.
 
 	overtime atomic.Uint64 // The activity whose statement is killed for its time.
 
@@ -70,8 +80,6 @@ type sessionShown struct {
 	schema  atomic.Pointer[string]
 	node    atomic.Pointer[cluster.Node] // Where the last command ran.
 	running atomic.Pointer[backendConn]  // Where one runs now.
-	writer  atomic.Pointer[backendConn]
-	reader  atomic.Pointer[backendConn]
 	pins    atomic.Uint32
 	inTrans atomic.Bool
 	waiting atomic.Bool
@@ -79,10 +87,12 @@ type sessionShown struct {
 
 	login       atomic.Pointer[login] // Set when the client has logged in.
 	waitTimeout atomic.Int64          // In seconds, as the session has set it; 0 is the cluster's.
+	queued      atomic.Bool           // It waits for a conn.
 }
 
 // serve runs the session until it ends and says why it did.
 func (s *session) serve() error {
+	s.multiplex = s.srv.config().Pool.Multiplex
 	var cmd wire.Command // One for all, as it escapes.
 	for {
 		var err error
@@ -92,7 +102,9 @@ func (s *session) serve() error {
 		if !s.shown.busy.begin(cmd.Body[0]) {
 			return endSession(s.stopReason(), context.Cause(s.ctx))
 		}
-		err = s.command(&cmd)
+		if err = s.command(&cmd); err == nil {
+			s.letGo()
+		}
 		s.shown.busy.end()
 		if err != nil {
 			return err
@@ -194,7 +206,7 @@ func (s *session) homeTarget(t target) target {
 }
 
 func (s *session) situation() situation {
-	return situation{inTransaction: s.trx != nil, status: s.status, pins: s.state.pins, tied: s.ties != 0 || s.lostTies&^tieLast != 0, stay: s.read().stay, readOnlyReaders: s.srv.config().ReadOnlyTransactionsOnReaders}
+	return situation{inTransaction: s.trx != nil, status: s.status, pins: s.state.pins, tied: s.hasTies || s.lostTies&^tieLast != 0, stay: s.read().stay, readOnlyReaders: s.srv.config().ReadOnlyTransactionsOnReaders}
 }
 
 // mode is how the next statement's text is to be read.
@@ -231,8 +243,10 @@ func (s *session) query(x *exchange) error {
 		s.hintNode = string(x.cmd.Body[1+class.HintStart : 1+class.HintEnd])
 	}
 	x.kind = wire.AnswerQuery
-	if refused, err := s.refuseElsewhere(x, &class, t); refused || err != nil {
-		return err
+	if x.asksBack {
+		if done, err := s.askBack(x, &class, t); done || err != nil {
+			return err
+		}
 	}
 	err = s.answerStatement(t, x, &class)
 	s.count(x, reason, t)
@@ -246,6 +260,9 @@ func (s *session) query(x *exchange) error {
 func (s *session) place(x *exchange, class *classify.Class, sql []byte) (target, routeReason, error) {
 	x.classed(class)
 	s.clock(x)
+	if x.needs != 0 || s.lostTies != 0 {
+		s.collect()
+	}
 	if err := s.refuseLost(x); err != nil {
 		return toWriter, routeWrite, err
 	}
@@ -282,7 +299,7 @@ func (s *session) count(x *exchange, reason routeReason, t target) {
 
 // classed takes from a statement's class what matters for its run.
 func (x *exchange) classed(c *classify.Class) {
-	x.repeatable = repeatable(c)
+	x.of, x.repeatable = c.Kind, repeatable(c)
 	x.atomic = atomicKind(c)
 	x.explains, x.pins = explainsStateChange(c)
 	x.unlocks = c.Kind == classify.UnlockTables
@@ -290,7 +307,8 @@ func (x *exchange) classed(c *classify.Class) {
 	x.temporary = c.Flags.Has(classify.TemporarySettings)
 	x.writes, x.noData = mayWrite(c), !seesData(c)
 	x.asksBack = c.Kind == classify.Diagnostics || c.Flags.Has(classify.FoundRows|classify.RowCount|classify.Warnings)
-	x.opaque, x.ties, x.needs = opaque(c), tiesOf(c), tiesNeeded(c)
+	x.opaque, x.leaves, x.needs, x.sees, x.after = opaque(c), tiesOf(c), tiesNeeded(c), tiesSeen(c), afterOf(c)
+	x.assigns = c.Flags.Has(classify.AssignsUserVariable|classify.IntoVar|classify.ConstantUserVariable) || c.Kind == classify.Set && c.Flags.Has(classify.UserVariable)
 	x.commits = endsTransaction(c) || c.Flags.Has(classify.Chain)
 }
 
@@ -310,25 +328,19 @@ func (s *session) writeOK() error {
 	return nil
 }
 
-// cut ends whatever the session waits for: its client and its nodes. It is called from another goroutine when the session's life is over.
+// cut ends whatever the session waits for: its client and its node. It is called from another goroutine when the session's life is over.
 func (s *session) cut() {
 	_ = s.client.Close()
-	for _, b := range []*backendConn{s.shown.running.Load(), s.shown.writer.Load(), s.shown.reader.Load()} {
-		if b != nil {
-			_ = b.Close()
-		}
+	if b := s.shown.running.Load(); b != nil {
+		b.set.cutOf(s, b)
 	}
 }
 
 // close gives back all that the session holds.
 func (s *session) close() {
 	s.leaveUser()
-	for _, b := range []*backendConn{s.writer, s.reader} {
-		if b != nil {
-			_ = b.Write([]byte{1, 0, 0, 0, wire.ComQuit})
-			s.drop(b)
-		}
-	}
+	s.over.Store(true)
+	s.letAllGo()
 	_ = s.client.Flush()
 	s.client.Discard(len(s.client.Window()))
 	s.client.Release()

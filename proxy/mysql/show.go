@@ -54,6 +54,8 @@ func (s *session) row(now time.Time) SessionRow {
 	switch {
 	case s.shown.waiting.Load():
 		r.State = "waiting for a node"
+	case s.shown.queued.Load():
+		r.State = "waiting for a connection"
 	case s.shown.held.Load():
 		r.State = "waiting for its turn"
 	case s.shown.busy.busy():

@@ -18,8 +18,12 @@ type state struct {
 	vars    []variable
 	pins    pins
 
-	shownAt     uint64 // The changes up to which others can see the session's own wait_timeout.
-	ownThreadID bool   // The session has set pseudo_thread_id.
+	shownAt     uint64    // The changes up to which others can see the session's own wait_timeout.
+	ownThreadID bool      // The session has set pseudo_thread_id.
+	userVars    []userVar // User variables whose values are known.
+	insertID    uint64    // What LAST_INSERT_ID() gives, where it is known.
+	leftVersion uint64    // Changes with them.
+	prepared    []string  // The names of PREPARE, in lower case.
 
 	// The client's own settings of session tracking; galley always tracks everything.
 	track trackWish
@@ -27,7 +31,6 @@ type state struct {
 
 type variable struct {
 	name, value string
-	version     uint64
 }
 
 // pins are the reasons why the session's statements must all run on its backend conn to the writer: state that cannot be set again elsewhere.
@@ -45,12 +48,15 @@ const (
 	pinXA                            // An XA transaction.
 	pinGlobalLock                    // FLUSH TABLES WITH READ LOCK, BACKUP STAGE.
 	pinExpired                       // An expired password: changing it frees the backend conn on which that was done.
+	pinTextPrepared                  // PREPARE name FROM.
+	pinRole                          // SET ROLE.
+	pinVariables                     // User variables, on a server that does not list them.
 	pinCount        = iota
 )
 
 // pinNames are the reasons as metrics, logs and the page show them.
 func pinNames() [pinCount]string {
-	return [pinCount]string{"temporary_table", "locked_tables", "user_lock", "handler", "transaction_characteristics", "variable", "unknown_state", "xa", "global_lock", "expired_password"}
+	return [pinCount]string{"temporary_table", "locked_tables", "user_lock", "handler", "transaction_characteristics", "variable", "unknown_state", "xa", "global_lock", "expired_password", "text_prepared", "role", "user_variables"}
 }
 
 // String gives the names of all pins that are set.
@@ -77,6 +83,13 @@ const defaultTrackedVariables = "autocommit,character_set_client,character_set_c
 
 func newState(schema string) state {
 	return state{schema: schema, version: 1, changes: 1, track: trackWish{variables: defaultTrackedVariables, schema: true}}
+}
+
+// begin sets the variables that a login begins with.
+func (s *state) begin(vars []variable) {
+	s.vars = vars
+	s.version++
+	s.changes++
 }
 
 // wants says whether the client asked to be told of a change of the variable.
@@ -158,17 +171,17 @@ func (s *state) set(name, value string) {
 		if v.value == value && name != charsetConnection && name != collationConnection {
 			return
 		}
-		s.vars = slices.Delete(s.vars, i, i+1)
+		s.vars = slices.Delete(slices.Clone(s.vars), i, i+1)
 		break
 	}
 	s.version++
-	v := variable{name: name, value: value, version: s.version}
+	v := variable{name: name, value: value}
+	s.vars = slices.Clone(s.vars) // A conn may have the old ones.
 	at := len(s.vars)
 	if name == charsetConnection {
 		// One packet names both in any order, and the collation must be set behind its character set.
 		if i := s.index(collationConnection); i >= 0 {
 			at = i
-			s.vars[i].version = s.version
 		}
 	}
 	s.vars = slices.Insert(s.vars, at, v)
@@ -181,7 +194,7 @@ func (s *state) index(name string) int {
 // forget drops what is known of a variable.
 func (s *state) forget(name string) {
 	if i := s.index(name); i >= 0 {
-		s.vars = slices.Delete(s.vars, i, i+1)
+		s.vars = slices.Delete(slices.Clone(s.vars), i, i+1)
 	}
 }
 
@@ -235,19 +248,18 @@ func variableReplay(name string) replay {
 	return replaySet
 }
 
-// appendReplay appends to b the statement that sets every variable changed since version on another conn, and says whether there is any.
+// appendSet appends to b the assignments, without SET, that make of a conn which has the variables had one that has s's, and says whether there are any.
 // numeric says whether a variable takes a number, unquoted.
-func (s *state) appendReplay(b []byte, since uint64, numeric func(name, value string) bool) ([]byte, bool) {
-	found := false
+func (s *state) appendSet(b []byte, had []variable, numeric func(name, value string) bool) ([]byte, bool) {
+	found, charset := false, false
 	for i := range s.vars {
 		v := &s.vars[i]
-		if v.version <= since {
+		if has(had, v) && (v.name != collationConnection || !charset) {
 			continue
 		}
+		charset = charset || v.name == charsetConnection
 		if found {
 			b = append(b, ", "...)
-		} else {
-			b = append(b, "SET SESSION "...)
 		}
 		found = true
 		b = append(b, v.name...)
@@ -255,6 +267,28 @@ func (s *state) appendReplay(b []byte, since uint64, numeric func(name, value st
 		b = appendValue(b, v, numeric)
 	}
 	return b, found
+}
+
+func has(vars []variable, v *variable) bool {
+	for i := range vars {
+		if vars[i].name == v.name {
+			return vars[i].value == v.value
+		}
+	}
+	return false
+}
+
+// covers says whether all variables of had are among s's, so that setting them is enough to make one state out of the other.
+func (s *state) covers(had []variable) bool {
+	if len(had) == len(s.vars) && (len(had) == 0 || &had[0] == &s.vars[0]) {
+		return true
+	}
+	for i := range had {
+		if s.index(had[i].name) < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func appendValue(b []byte, v *variable, numeric func(name, value string) bool) []byte {
@@ -309,6 +343,7 @@ type reading struct {
 	changes uint64
 	mode    classify.Mode // Without the quoting, which the status flags of each answer tell.
 	stay    bool          // Even a pure read must stay on the writer.
+	strict  bool          // The session asks for wsrep_sync_wait.
 }
 
 // quoting are the parts of a mode that the status flags tell.
@@ -328,6 +363,8 @@ func (s *state) read(login classify.Mode) reading {
 	}
 	r.mode &^= quoting
 	null, _ := s.value("sql_auto_is_null")
+	sync, _ := s.value("wsrep_sync_wait")
+	r.strict = sync != "" && sync != "0"
 	r.stay = null == "ON" || localSchema(s.schema)
 	return r
 }

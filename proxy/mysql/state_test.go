@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"fmt"
 	"testing"
 
 	"galley/cluster"
@@ -32,41 +33,67 @@ func TestAppendReplay(t *testing.T) {
 		{"unlisted", "ON", "unlisted='ON'"},
 	} {
 		s := newState("")
-		since := s.version
 		s.set(c.name, c.value)
-		got, found := s.appendReplay(nil, since, srv.numeric)
-		if want := "SET SESSION " + c.want; !found || string(got) != want {
-			t.Errorf("%s = %q: %q, want %q", c.name, c.value, got, want)
+		if got, found := s.appendSet(nil, nil, srv.numeric); !found || string(got) != c.want {
+			t.Errorf("%s = %q: %q, want %q", c.name, c.value, got, c.want)
 		}
 	}
 }
 
-func TestReplayHasWhatIsNewerOnly(t *testing.T) {
-	s := newState("")
+// TestSetHasWhatDiffersOnly: what a conn has already is not set again, but for the collation behind its character set.
+func TestSetHasWhatDiffersOnly(t *testing.T) {
 	numeric := func(_, value string) bool { return looksNumeric(value) }
-	begin := s.version
-	if _, found := s.appendReplay(nil, begin, numeric); found {
-		t.Error("something to replay in a new session")
+	vars := func(pairs ...string) (all []variable) {
+		for i := 0; i < len(pairs); i += 2 {
+			all = append(all, variable{name: pairs[i], value: pairs[i+1]})
+		}
+		return all
 	}
-	s.set("a", "1")
-	between := s.version
-	s.set("b", "x")
 	for _, c := range []struct {
-		since uint64
-		want  string
-	}{{begin, "SET SESSION a=1, b='x'"}, {between, "SET SESSION b='x'"}, {s.version, ""}} {
-		if got, _ := s.appendReplay(nil, c.since, numeric); string(got) != c.want {
-			t.Errorf("since %d: %q, want %q", c.since, got, c.want)
+		had, want []variable
+		set       string
+		covers    bool
+	}{
+		{nil, nil, "", true},
+		{nil, vars("a", "1", "b", "x"), "a=1, b='x'", true},
+		{vars("a", "1"), vars("a", "1", "b", "x"), "b='x'", true},
+		{vars("b", "x", "a", "1"), vars("a", "1", "b", "x"), "", true},
+		{vars("a", "2"), vars("a", "1"), "a=1", true},
+		{vars("c", "2"), vars("a", "1"), "a=1", false},
+		{
+			vars("character_set_connection", "latin1", "collation_connection", "c"), vars("character_set_connection", "utf8mb4", "collation_connection", "c"),
+			"character_set_connection='utf8mb4', collation_connection='c'", true,
+		},
+	} {
+		s := newState("")
+		s.vars = c.want
+		got, found := s.appendSet(nil, c.had, numeric)
+		if string(got) != c.set || found != (c.set != "") {
+			t.Errorf("from %v to %v: %q, want %q", c.had, c.want, got, c.set)
+		}
+		if got := s.covers(c.had); got != c.covers {
+			t.Errorf("%v covers %v: %v", c.want, c.had, got)
 		}
 	}
-	was := s.version
+}
+
+// TestStateKeepsWhatConnsHave: a conn has the variables of a moment, which later changes leave alone.
+func TestStateKeepsWhatConnsHave(t *testing.T) {
+	s := newState("")
 	s.set("a", "1")
-	if s.version != was {
-		t.Error("setting what was set made a new version")
+	s.set("collation_connection", "c")
+	before := s.vars
+	was := fmt.Sprint(before)
+	for _, change := range []func(){func() { s.set("a", "2") }, func() { s.set("character_set_connection", "x") }, func() { s.forget("a") }, func() { s.set("b", "3") }} {
+		change()
+		if fmt.Sprint(before) != was {
+			t.Errorf("what a conn has became %v", before)
+		}
 	}
-	s.set("a", "2")
-	if got, _ := s.appendReplay(nil, was, numeric); string(got) != "SET SESSION a=2" {
-		t.Errorf("got %q", got)
+	version := s.version
+	s.set("b", "3")
+	if s.version != version {
+		t.Error("setting what was set made another version")
 	}
 }
 

@@ -1,7 +1,10 @@
 package mysql
 
 import (
+	"bytes"
 	"encoding/binary"
+	"strings"
+	"unique"
 
 	"galley/proxy/mysql/classify"
 	"galley/proxy/mysql/wire"
@@ -10,23 +13,85 @@ import (
 // statement is a prepared statement as the client knows it. On each backend conn that runs it, it is prepared there first.
 type statement struct {
 	id       uint32
+	key      stmtKey
 	schema   string // The default schema when it was prepared.
 	sql      []byte
 	class    classify.Class
 	params   int
 	types    []byte       // The parameter types that were bound last: two bytes each.
-	bound    uint64       // Counts bindings, so that a backend statement can tell whether it has the last one.
 	longOn   *backendConn // Where long data was sent for the next execution.
 	openOn   *backendConn // Where a cursor is open.
-	known    *backendStmt // What knownOn, the conn that it ran on last, knows it as.
-	knownOn  *backendConn
-	lostData bool // Long data for the next execution was lost with its conn.
+	lostData bool         // Long data for the next execution was lost with its conn.
+}
+
+// stmtKey is what a conn knows a statement by: sessions that prepare the same text in the same circumstances share one. One that keeps something on its conn, a cursor or long
+// data, has it for itself.
+type stmtKey struct {
+	text    unique.Handle[string]
+	private *statement
+}
+
+// keyOf makes the key of a text: how it is understood depends on the schema, and on what the session has set.
+func (s *session) keyOf(sql []byte) stmtKey {
+	var b strings.Builder
+	b.WriteString(s.state.schema)
+	for _, name := range []string{"sql_mode", "character_set_client", charsetConnection, collationConnection, "lc_time_names"} {
+		value, _ := s.state.value(name)
+		b.WriteByte(0)
+		b.WriteString(value)
+	}
+	b.WriteByte(0)
+	b.Write(sql)
+	return stmtKey{text: unique.Make(b.String())}
 }
 
 // backendStmt is a statement as one backend conn knows it.
 type backendStmt struct {
 	id    uint32
-	bound uint64 // The binding that it has.
+	types []byte // The parameter types that it has.
+	used  uint64 // When it was last used, in uses of its conn.
+}
+
+// known finds a statement on b.
+func (b *backendConn) known(key stmtKey) *backendStmt {
+	st := b.stmts[key]
+	if st != nil {
+		b.uses++
+		st.used = b.uses
+	}
+	return st
+}
+
+// addStatement notes under which id the node knows a statement. Of too many the one unused for longest is closed.
+func (b *backendConn) addStatement(key stmtKey, id uint32, limit int) *backendStmt {
+	if b.stmts == nil {
+		b.stmts = map[stmtKey]*backendStmt{}
+	}
+	if old := b.stmts[key]; old != nil {
+		b.closeStmt(key, old)
+	}
+	for len(b.stmts) >= limit {
+		var oldest stmtKey
+		var least *backendStmt
+		for k, st := range b.stmts {
+			if least == nil || st.used < least.used {
+				oldest, least = k, st
+			}
+		}
+		b.closeStmt(oldest, least)
+	}
+	b.uses++
+	st := &backendStmt{id: id, used: b.uses}
+	b.stmts[key] = st
+	return st
+}
+
+// closeStmt closes a statement on b; COM_STMT_CLOSE has no answer.
+func (b *backendConn) closeStmt(key stmtKey, st *backendStmt) {
+	delete(b.stmts, key)
+	if err := b.Write([]byte{5, 0, 0, 0, wire.ComStmtClose, byte(st.id), byte(st.id >> 8), byte(st.id >> 16), byte(st.id >> 24)}); err != nil {
+		b.lost.Store(true)
+	}
 }
 
 // lastPrepared is the statement id that stands for the one prepared last (MariaDB KB, "COM_STMT_EXECUTE": direct execution).
@@ -71,13 +136,14 @@ func (st *statement) bind(body []byte, known *backendStmt) (addTypes, ok bool) {
 		return false, false
 	}
 	if e.typesEnd > 0 {
-		st.types = append(st.types[:0], body[e.flagAt+1:e.typesEnd]...)
-		st.bound++
-		known.bound = st.bound
+		if types := body[e.flagAt+1 : e.typesEnd]; !bytes.Equal(types, st.types) {
+			st.types = bytes.Clone(types)
+		}
+		known.types = st.types
 		return false, true
 	}
-	if known.bound != st.bound && st.types != nil {
-		known.bound = st.bound
+	if st.types != nil && !bytes.Equal(known.types, st.types) {
+		known.types = st.types
 		return true, true
 	}
 	return false, true

@@ -1,14 +1,12 @@
 package mysql
 
 import (
-	"bytes"
-
 	"galley/proxy/mysql/classify"
 	"galley/proxy/mysql/wire"
 )
 
-// ties are what a session has on its conn to the writer, cannot have anywhere else, and mostly never asks for again. They do not keep the session there; but once the conn
-// is gone, a statement that needs one of them gets the lost-connection error and never another value.
+// ties are what a session's statements leave on their conn, and mostly never ask for again. They do not keep the session there: what it is, is read when another session takes the
+// conn (see rescue). Once a conn is lost with them, a statement that needs one of them gets the lost-connection error and never another value.
 type ties byte
 
 // The ties.
@@ -16,6 +14,7 @@ const (
 	tieVariables ties = 1 << iota // User variables.
 	tieInsertID                   // What LAST_INSERT_ID() gives.
 	tieLast                       // What FOUND_ROWS() and ROW_COUNT() give, until another statement has run.
+	tieMaybe                      // User variables that may have been set out of sight.
 )
 
 // opaque says whether a statement may do anything, whatever its text: begin or end transactions, use user variables.
@@ -24,8 +23,11 @@ func opaque(c *classify.Class) bool {
 	return anything.has(c.Kind) || c.Flags.Has(classify.MultiStatement|classify.UnknownFunction)
 }
 
-// tiesOf says which ties a statement makes by its text. What it does out of sight (in a procedure) the server reports as a change, which pins the session.
+// tiesOf says which ties a statement makes or may make. A trigger or a function of the cluster's own can set user variables without the server reporting it (SELECT … INTO @x).
 func tiesOf(c *classify.Class) (t ties) {
+	if opaque(c) || c.Kind == classify.DML || c.Kind == classify.LoadDataLocal {
+		t |= tieMaybe
+	}
 	if c.Flags.Has(classify.AssignsUserVariable|classify.IntoVar|classify.ConstantUserVariable) || c.Kind == classify.Set && c.Flags.Has(classify.UserVariable) {
 		t |= tieVariables
 	}
@@ -52,6 +54,15 @@ func tiesNeeded(c *classify.Class) (t ties) {
 	return t
 }
 
+// tiesSeen says which ties of others a statement must not find on its conn: more than it names, as a trigger may ask for them.
+func tiesSeen(c *classify.Class) (t ties) {
+	t = tiesNeeded(c)
+	if c.Kind == classify.DML || c.Kind == classify.LoadDataLocal {
+		t |= tieVariables | tieInsertID
+	}
+	return t
+}
+
 // refuseLost ends the session where x's command needs what was lost. That may turn out as late as when its conn is looked for.
 func (s *session) refuseLost(x *exchange) error {
 	if s.lostTies&x.needs == 0 {
@@ -62,19 +73,6 @@ func (s *session) refuseLost(x *exchange) error {
 	}
 	_ = s.writeError(wire.NewError(codeLost, "Lost connection to server during query (galley: the node that had this session's user variables, last insert id or found rows went away; the statement was not run)"))
 	return endSession(closeNodeLost, errLostState)
-}
-
-// refuseElsewhere answers a statement that asks, among other things, about the statement before it, which ran on another conn. So does the answer to FOUND_ROWS() by itself,
-// which is sent there.
-func (s *session) refuseElsewhere(x *exchange, c *classify.Class, t target) (refused bool, err error) {
-	if !x.asksBack || t != toWriter || s.last == nil || s.last == s.writer || c.Kind == classify.Diagnostics {
-		return false, nil
-	}
-	if err := s.skipCommand(x.cmd); err != nil {
-		return true, err
-	}
-	return true, s.writeError(wire.NewError(codeNotSupported, "galley: FOUND_ROWS() or ROW_COUNT() in this statement is about one that ran on another node: "+
-		"select it by itself first, or put the comment /* galley:writer */ into the statement before"))
 }
 
 // skipCommand reads what is still to come of a command that is not sent to any node.
@@ -96,7 +94,7 @@ func endsTransaction(c *classify.Class) bool {
 
 // leaveReader ends the read-only transaction that is open on a reader where the next statement would end it and may not run there.
 func (s *session) leaveReader(c *classify.Class) {
-	if s.trx == nil || s.trx != s.reader || !endsTransaction(c) {
+	if s.trx == nil || s.trx != s.reader.conn || !endsTransaction(c) {
 		return
 	}
 	b := s.trx
@@ -106,11 +104,4 @@ func (s *session) leaveReader(c *classify.Class) {
 		return // It had nothing to lose.
 	}
 	s.status &^= wire.StatusInTrans | wire.StatusInTransReadOnly
-}
-
-// waitsByItself says whether a statement is one for which wsrep_sync_wait is sure to wait. Measured on 10.11: SELECT, VALUES, WITH and START TRANSACTION do; DO, HELP and some SHOWs
-// do not. Others are preceded by a SELECT that does.
-func waitsByItself(sql []byte) bool {
-	sql = bytes.TrimLeft(sql, " \t\r\n(")
-	return len(sql) > 6 && (bytes.EqualFold(sql[:6], []byte("SELECT")) || bytes.EqualFold(sql[:5], []byte("WITH ")))
 }

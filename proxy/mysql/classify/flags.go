@@ -77,10 +77,12 @@ const (
 	VersionComment
 	// TemporarySettings: SET STATEMENT … FOR.
 	TemporarySettings
+	// SetOperation: UNION, EXCEPT, INTERSECT.
+	SetOperation
 	flagsEnd
 )
 
-const flagCount = 32
+const flagCount = 33
 
 var flagNames = [flagCount]string{ //nolint:gochecknoglobals // read-only table
 	"user_variable", "assigns_user_variable", "constant_user_variable", "user_lock",
@@ -89,7 +91,7 @@ var flagNames = [flagCount]string{ //nolint:gochecknoglobals // read-only table
 	"into_var", "unknown_function", "temporary_table", "locks", "multi_statement",
 	"transaction_chars", "set_password", "set_role", "implicit_commit", "non_deterministic",
 	"server_local", "system_variable", "connection_id", "consistent_snapshot", "chain",
-	"release", "version_comment", "temporary_settings",
+	"release", "version_comment", "temporary_settings", "set_operation",
 }
 
 // Has tells whether any of the flags in set is there.

@@ -36,6 +36,9 @@ func (p *parser) keyword(e *entry) bool {
 	case wSqlCalcFoundRows:
 		p.c.Flags |= CalcFoundRows
 		return false
+	case wUnion, wExcept, wIntersect:
+		p.c.Flags |= SetOperation
+		return false
 	default:
 	}
 	if e.props&pNow != 0 {

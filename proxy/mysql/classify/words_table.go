@@ -52,6 +52,7 @@ const (
 	wErrors
 	wEvent
 	wEvents
+	wExcept
 	wExecute
 	wExplain
 	wExport
@@ -84,6 +85,7 @@ const (
 	wInsert
 	wInsertId
 	wInstall
+	wIntersect
 	wInterval
 	wInto
 	wIsFreeLock
@@ -175,6 +177,7 @@ const (
 	wTxIsolation
 	wTxReadOnly
 	wUninstall
+	wUnion
 	wUnlock
 	wUpdate
 	wUpdatexml
@@ -1118,7 +1121,7 @@ var wordTable = [...]entry{ //nolint:gochecknoglobals // read-only table
 	{"errors", 0, wErrors},
 	{"event", pMytable, wEvent},
 	{"events", pIstable, wEvents},
-	{"except", pParen, wNone},
+	{"except", pParen | pStop, wExcept},
 	{"execute", 0, wExecute},
 	{"exists", pParen, wNone},
 	{"exp", pFunc, wNone},
@@ -1209,7 +1212,7 @@ var wordTable = [...]entry{ //nolint:gochecknoglobals // read-only table
 	{"integer", pParen, wNone},
 	{"interactive_timeout", pSysvar, wNone},
 	{"interiorringn", pFunc, wNone},
-	{"intersect", pParen, wNone},
+	{"intersect", pParen | pStop, wIntersect},
 	{"intersects", pFunc, wNone},
 	{"interval", pParen, wInterval},
 	{"into", pForbidden, wInto},
@@ -1640,7 +1643,7 @@ var wordTable = [...]entry{ //nolint:gochecknoglobals // read-only table
 	{"undo", pForbidden, wNone},
 	{"unhex", pFunc, wNone},
 	{"uninstall", 0, wUninstall},
-	{"union", pParen, wNone},
+	{"union", pParen | pStop, wUnion},
 	{"unique", pParen, wNone},
 	{"unique_checks", pSysvar, wNone},
 	{"unix_timestamp", pFunc | pNondet, wNone},
@@ -1699,10 +1702,10 @@ var stopLengths = [32]uint64{ //nolint:gochecknoglobals // read-only table
 	'b' & 31: 0x8000,
 	'c' & 31: 0x23050,
 	'd' & 31: 0x1d0,
-	'e' & 31: 0x1000,
+	'e' & 31: 0x1040,
 	'f' & 31: 0x408,
 	'g' & 31: 0x120,
-	'i' & 31: 0x41050,
+	'i' & 31: 0x41250,
 	'k' & 31: 0x10,
 	'l' & 31: 0x4290,
 	'm' & 31: 0x18020,
@@ -1712,6 +1715,6 @@ var stopLengths = [32]uint64{ //nolint:gochecknoglobals // read-only table
 	'r' & 31: 0x213c0,
 	's' & 31: 0x80048,
 	't' & 31: 0x80,
-	'u' & 31: 0x2350,
+	'u' & 31: 0x2370,
 	'w' & 31: 0x2900030,
 }

@@ -184,6 +184,12 @@ func (c *Conn) value(name string) string {
 			return v.value
 		}
 	}
+	switch name {
+	case "character_set_client", "character_set_connection", "character_set_results":
+		return "utf8mb4"
+	case "collation_connection":
+		return "utf8mb4_general_ci"
+	}
 	return ""
 }
 

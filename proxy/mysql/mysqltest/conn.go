@@ -40,6 +40,7 @@ type Conn struct {
 	stmts     map[uint32]*stmt
 	nextStmt  uint32
 	insertID  uint64
+	userVars  map[string]string
 	gone      chan struct{}
 	interrupt chan struct{} // KILL QUERY.
 	once      sync.Once

@@ -64,6 +64,9 @@ func (c *Conn) one(text string) error {
 			c.OK(wire.OK{})
 			return nil
 		}
+		if c.leftovers(text) {
+			return nil
+		}
 		if strings.HasPrefix(rest, "@@") {
 			c.variables(text)
 			return nil
@@ -85,6 +88,23 @@ func (c *Conn) one(text string) error {
 		c.OK(wire.OK{})
 	}
 	return nil
+}
+
+// leftovers answers what galley asks of a conn before another session gets it: last insert id, counts, and user variables.
+func (c *Conn) leftovers(text string) bool {
+	switch {
+	case strings.HasPrefix(text, "SELECT LAST_INSERT_ID(), FOUND_ROWS(), ROW_COUNT(), "):
+		c.Rows([]string{"a", "b", "c", "d", "e"}, []string{strconv.FormatUint(c.insertID, 10), "1", "-1", "0", "0"})
+	case strings.HasPrefix(text, "SELECT VARIABLE_NAME, "):
+		var rows [][]string
+		for name, value := range c.userVars {
+			rows = append(rows, []string{name, hex.EncodeToString([]byte(value)), "INT"})
+		}
+		c.Rows([]string{"a", "b", "c"}, rows...)
+	default:
+		return false
+	}
+	return true
 }
 
 // variables answers SELECT @@a, @@b.
@@ -170,7 +190,7 @@ func (c *Conn) set(what string) error {
 		c.Track(wire.TrackCharacteristics, "SET "+upper+";")
 		c.OK(wire.OK{})
 		return nil
-	case strings.HasPrefix(what, "@") && !strings.HasPrefix(what, "@@"), strings.HasPrefix(upper, "ROLE "):
+	case strings.HasPrefix(upper, "ROLE "):
 	default:
 		assignments := splitAssignments(what)
 		for _, one := range assignments {
@@ -189,6 +209,13 @@ func (c *Conn) set(what string) error {
 
 func (c *Conn) assign(name, value string) {
 	name = strings.ToLower(name)
+	if strings.HasPrefix(name, "@") && !strings.HasPrefix(name, "@@") {
+		if c.userVars == nil {
+			c.userVars = map[string]string{}
+		}
+		c.userVars[strings.Trim(name[1:], "`:")] = value
+		return
+	}
 	for _, prefix := range []string{"session ", "@@session.", "@@"} {
 		name = strings.TrimPrefix(name, prefix)
 	}
@@ -214,6 +241,8 @@ func (c *Conn) assign(name, value string) {
 		}
 	case "character_set_connection":
 		c.unset("collation_connection")
+	case "last_insert_id":
+		c.insertID, _ = strconv.ParseUint(value, 10, 64)
 	case "character_set_results":
 		if strings.EqualFold(value, "NULL") {
 			value = ""

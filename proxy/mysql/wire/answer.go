@@ -59,6 +59,9 @@ type Answer struct {
 	Status    uint16 // Of the last OK or EOF.
 	Seq       byte   // Sequence number of the last packet walked; where packets are given numbers, the next one gets the one behind it.
 	InsertID  bool   // An OK had a last insert id.
+	Rows      int    // Of the last result set.
+	Affected  uint64 // Rows, of the last OK.
+	Warnings  uint16 // Of the last OK or EOF behind rows.
 	Results   int    // Result sets and OKs seen.
 	Done      bool
 }
@@ -152,7 +155,11 @@ func (a *Answer) whole(p []byte, length int) bool {
 		if head == headEOF {
 			return a.deprecateEOF && length < maxPayload || length < 9
 		}
-		return head == headErr
+		if head == headErr {
+			return true
+		}
+		a.Rows++
+		return false
 	case a.inDefinitions():
 		if head == headErr && a.state == stateColumns || a.left == 0 {
 			return true

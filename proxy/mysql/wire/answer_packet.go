@@ -49,7 +49,7 @@ func (a *Answer) first(p []byte) (Event, error) {
 		return EventMore, fmt.Errorf("%w: a result set of %d columns", ErrMalformed, columns)
 	}
 	a.Results++
-	a.state, a.left = stateColumns, int(columns)
+	a.state, a.left, a.Rows = stateColumns, int(columns), 0
 	if a.cacheMeta && len(p) > n && p[n] == 0 {
 		a.left = 0 // The client has the definitions already; an EOF still follows where EOFs are used.
 		if a.deprecateEOF {
@@ -97,7 +97,7 @@ func (a *Answer) single(p []byte) (Event, error) {
 
 // resultOK takes an OK packet in place of, or behind, a result set.
 func (a *Answer) resultOK(p []byte) (Event, error) {
-	_, n := lenenc(p[1:])
+	affected, n := lenenc(p[1:])
 	id, m := lenenc(p[min(1+n, len(p)):])
 	at := 1 + n + m
 	if id > 0 {
@@ -107,6 +107,7 @@ func (a *Answer) resultOK(p []byte) (Event, error) {
 		return EventMore, fmt.Errorf("%w: OK packet", ErrMalformed)
 	}
 	a.Results++
+	a.Affected, a.Warnings = affected, binary.LittleEndian.Uint16(p[at+2:])
 	return a.result(binary.LittleEndian.Uint16(p[at:])), nil
 }
 
@@ -143,5 +144,6 @@ func (a *Answer) rowsEnd(p []byte) (Event, error) {
 	if len(p) < 5 {
 		return EventMore, fmt.Errorf("%w: EOF packet", ErrMalformed)
 	}
+	a.Warnings = binary.LittleEndian.Uint16(p[1:])
 	return a.result(binary.LittleEndian.Uint16(p[3:])), nil
 }

@@ -1,0 +1,501 @@
+package mysql
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"galley/cluster"
+	"galley/proxy/mysql/wire"
+)
+
+// poolKey says which sessions may use the same backend conns of a node: those of one account, as it is now, with the same capabilities.
+type poolKey struct {
+	user    string
+	account accountRow
+	caps    wire.Capability
+	reads   bool           // Set up so that the node refuses writes.
+	bare    bool           // Without a schema: a conn that has had one never gets rid of it.
+	client  netip.AddrPort // Where the node is told who the client is.
+}
+
+// accountRow names a row of the cluster's accounts, as it is with all that is granted to it.
+type accountRow struct {
+	user, host  string
+	fingerprint uint64
+}
+
+// connPool is the idle conns to one node with one key. It belongs to a connSet, whose mutex guards it.
+type connPool struct {
+	key   poolKey
+	plain connList // The one used last is taken first.
+	left  connList // Those on which another session has left what it may ask for, the oldest first.
+	open  int      // All conns with this key, with those being opened.
+	opens int      // Those being opened.
+	seen  int      // For pump.
+	stale bool     // The account is not what it was: its conns are closed when given back.
+	login login    // Of the session that came last.
+	used  int64    // In ticks, when a session last asked for a conn.
+}
+
+// connSet is all backend conns to one node: those in use, the idle ones, and the sessions that wait for one. Safe for use by many goroutines.
+type connSet struct {
+	commands  atomic.Uint64 // Sent to the node so far.
+	applied   atomic.Uint64 // The number of an acknowledged write up to which the node has applied all.
+	opened    atomic.Uint64
+	resets    atomic.Uint64
+	moved     atomic.Uint64 // Times that a conn went from one session to another.
+	waited    atomic.Uint64 // Times that a session had to wait for a conn.
+	waits     atomic.Uint64 // Times that a statement had to wait for the node to apply.
+	waitedFor atomic.Int64  // How long, in nanoseconds.
+	applying  applying
+
+	mu      sync.Mutex
+	srv     *Server
+	conns   map[*backendConn]struct{}
+	pools   map[poolKey]*connPool
+	users   map[string]int // Conns by user, with those being opened.
+	queue   waitList       // In order of arrival.
+	opening int
+	idle    int
+	gone    bool // The view has no such node any more.
+}
+
+// waiter is a session that waits for a conn.
+type waiter struct {
+	key     poolKey
+	node    *cluster.Node
+	login   *login
+	session *session
+	since   time.Time
+	ch      chan delivery
+
+	queued     bool
+	prev, next *waiter
+}
+
+// delivery is what a waiter gets: a conn that is its own, or the error of the opening of one.
+type delivery struct {
+	b   *backendConn
+	err error
+}
+
+const (
+	// easyConns is how many conns with a key are opened without hesitation. Beyond, a session first waits growAfter for one that comes back: more conns than that rarely make a node faster.
+	easyConns = 16
+	growAfter = 5 * time.Millisecond
+	// patience is how long the first in the queue waits for a conn with its key, before one with another key is closed to make room for it.
+	patience = 50 * time.Millisecond
+	// unknownLimit bounds the conns to a node whose max_connections is not known.
+	unknownLimit = 100
+)
+
+func newConnSet(srv *Server) *connSet {
+	return &connSet{srv: srv, conns: map[*backendConn]struct{}{}, pools: map[poolKey]*connPool{}, users: map[string]int{}}
+}
+
+// limit is how many conns to node there may be.
+func (s *Server) limit(node *cluster.Node) int {
+	if n := s.config().Pool.MaxPerNode; n > 0 {
+		return n
+	}
+	if n := node.Status.MaxConnections; n > 0 {
+		return max(1, n*3/4)
+	}
+	return unknownLimit
+}
+
+// takeOwn takes b if the session had it last and nobody has taken it since.
+func (c *connSet) takeOwn(s *session, b *backendConn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b.owner != s || b.in == nil || b.lost.Load() {
+		return false
+	}
+	c.unlink(b)
+	return true
+}
+
+// take gives an idle conn with w's key, or puts w into the queue and gives nil. room is false where the queue is as long as it may be.
+func (c *connSet) take(w *waiter) (b *backendConn, room bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.pool(w.key)
+	p.login, p.used = *w.login, c.srv.tick.Load()
+	if b := c.pop(p); b != nil {
+		c.handOver(b, w.session)
+		return b, true
+	}
+	if !w.key.bare { // One that has no schema yet will do as well.
+		bare := w.key
+		bare.bare = true
+		if q := c.pools[bare]; q != nil {
+			if b := c.pop(q); b != nil {
+				c.handOver(b, w.session)
+				return b, true
+			}
+		}
+	}
+	if c.queue.n >= c.srv.config().Pool.MaxWaiting {
+		return nil, false
+	}
+	w.since = time.Now()
+	c.queue.push(w)
+	c.waited.Add(1)
+	c.pump(w.since)
+	return nil, true
+}
+
+func (c *connSet) pool(key poolKey) *connPool {
+	p := c.pools[key]
+	if p == nil {
+		p = &connPool{key: key}
+		c.pools[key] = p
+	}
+	return p
+}
+
+// pop takes an idle conn out of p. Those that broke meanwhile are dropped.
+func (c *connSet) pop(p *connPool) *backendConn {
+	for _, l := range []*connList{&p.plain, &p.left} {
+		for l.first != nil {
+			b := l.first
+			c.unlink(b)
+			if !b.lost.Load() {
+				return b
+			}
+			c.forgetConn(b)
+		}
+	}
+	return nil
+}
+
+// unlink takes b out of the idle ones.
+func (c *connSet) unlink(b *backendConn) {
+	b.in.remove(b)
+	c.idle--
+}
+
+// handOver makes b the session's. Who had it before is told where to find what it has left there.
+func (c *connSet) handOver(b *backendConn, s *session) {
+	if b.owner == s {
+		return
+	}
+	c.moved.Add(1)
+	if before := b.owner; before != nil && b.own != 0 && !before.over.Load() {
+		b.rescue = newRescue(b, b.own)
+		before.leave(b.rescue)
+	}
+	if b.foreign |= b.dirt; b.foreign&tieMaybe != 0 {
+		b.foreign |= tieVariables
+	}
+	b.owner, b.own, b.dirt, b.synced, b.left = s, 0, 0, 0, 0
+}
+
+// give takes back a conn that its session does not need for now: for the first that waits for one, or to be idle.
+func (c *connSet) give(b *backendConn) {
+	b.endRescue()
+	c.mu.Lock()
+	if b.lost.Load() || b.killers.Load() != 0 || b.retire || b.pool.stale || c.gone {
+		c.forgetConn(b)
+		c.bury(b)
+		c.pump(time.Time{})
+		c.mu.Unlock()
+		return
+	}
+	c.rekey(b)
+	b.idleSince = c.srv.tick.Load()
+	if c.queue.first == nil {
+		c.idle++
+		if b.owner != nil && b.own != 0 && !b.owner.over.Load() {
+			b.pool.left.pushBack(b)
+		} else {
+			b.pool.plain.pushFront(b)
+		}
+		c.mu.Unlock()
+		return
+	}
+	c.deliver(b)
+	c.mu.Unlock()
+}
+
+// deliver gives b to the first waiter that it fits. Where the first of all has waited long for another key, b is closed to make room.
+func (c *connSet) deliver(b *backendConn) {
+	first := c.queue.first
+	w := first
+	for w != nil && !w.fits(b) {
+		w = w.next
+	}
+	hungry := w != first && c.pool(first.key).opens == 0 && len(c.conns)+c.opening >= c.srv.limit(first.node)
+	switch {
+	case hungry && (w == nil || time.Since(first.since) > patience):
+		c.forgetConn(b)
+		c.bury(b)
+		c.pump(time.Time{})
+		return
+	case w == nil:
+		c.idle++
+		b.pool.plain.pushFront(b)
+		c.pump(time.Time{})
+		return
+	}
+	c.queue.remove(w)
+	c.handOver(b, w.session)
+	w.ch <- delivery{b: b}
+}
+
+// fits says whether w may use b.
+func (w *waiter) fits(b *backendConn) bool {
+	if w.key == b.pool.key {
+		return true
+	}
+	k := w.key
+	k.bare = true
+	return k == b.pool.key
+}
+
+// rekey puts b under the key that fits what it has become: it may have got a schema.
+func (c *connSet) rekey(b *backendConn) {
+	key := b.pool.key
+	if bare := b.schema == ""; key.bare != bare {
+		key.bare = bare
+		b.pool.open--
+		b.pool = c.pool(key)
+		b.pool.open++
+	}
+}
+
+// leaveQueue takes w out of the queue. Where it had been given something already, that is returned.
+func (c *connSet) leaveQueue(w *waiter) (d delivery, got bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if w.queued {
+		c.queue.remove(w)
+		return d, false
+	}
+	return <-w.ch, true
+}
+
+// grow has conns opened for those who have waited long enough.
+func (c *connSet) grow() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pump(time.Now())
+}
+
+// pump has conns opened for those that wait, as many as there may be at a time and in all. now is zero where the time does not matter.
+func (c *connSet) pump(now time.Time) {
+	conf := &c.srv.config().Pool
+	for _, p := range c.pools {
+		p.seen = 0
+	}
+	for w := c.queue.first; w != nil && c.opening < conf.Opening && !c.gone; w = w.next {
+		full := len(c.conns)+c.opening >= c.srv.limit(w.node)
+		if full && c.idle == 0 {
+			return
+		}
+		p := c.pool(w.key)
+		if p.seen++; p.seen <= p.opens || p.open >= easyConns && now.Sub(w.since) < growAfter {
+			continue
+		}
+		if conf.MaxPerUser > 0 && c.users[w.key.user] >= conf.MaxPerUser {
+			if !c.evict(w, func(b *backendConn) bool { return b.pool.key.user == w.key.user }) {
+				continue
+			}
+			full = false
+		}
+		if full && !c.evict(w, func(*backendConn) bool { return true }) {
+			continue
+		}
+		c.openFor(p, w)
+	}
+}
+
+// evict closes an idle conn, the one unused for longest, to make room for one with w's key.
+func (c *connSet) evict(w *waiter, may func(*backendConn) bool) bool {
+	var oldest *backendConn
+	for _, p := range c.pools {
+		for _, b := range []*backendConn{p.plain.last, p.left.first} {
+			if b != nil && !w.fits(b) && may(b) && (oldest == nil || b.idleSince < oldest.idleSince) {
+				oldest = b
+			}
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	c.discard(oldest)
+	return true
+}
+
+// discard closes an idle conn.
+func (c *connSet) discard(b *backendConn) {
+	c.unlink(b)
+	c.forgetConn(b)
+	c.bury(b)
+}
+
+// bury closes a conn that is nobody's any more. What its last session has left there is read before.
+func (c *connSet) bury(b *backendConn) {
+	if b.owner == nil || b.own == 0 || b.owner.over.Load() {
+		b.closeQuietly()
+		return
+	}
+	r := newRescue(b, b.own)
+	b.owner.leave(r)
+	c.srv.openers.Add(1)
+	go c.srv.lastWords(b, r)
+}
+
+// forgetConn takes b out of the count.
+func (c *connSet) forgetConn(b *backendConn) {
+	if _, ok := c.conns[b]; !ok {
+		return
+	}
+	delete(c.conns, b)
+	b.pool.open--
+	c.countUser(b.pool.key.user, -1)
+}
+
+func (c *connSet) countUser(user string, n int) {
+	if c.users[user] += n; c.users[user] <= 0 {
+		delete(c.users, user)
+	}
+}
+
+// remove takes a conn out that its session has closed.
+func (c *connSet) remove(b *backendConn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b.in != nil {
+		c.unlink(b)
+	}
+	c.forgetConn(b)
+	c.pump(time.Time{})
+}
+
+func (c *connSet) len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.conns)
+}
+
+func (c *connSet) waiting() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.queue.n
+}
+
+// counts gives how many conns are open, how many of them are idle, and how many sessions wait for one.
+func (c *connSet) counts() (open, idle, waiting int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.conns), c.idle, c.queue.n
+}
+
+// cutOf closes b if it is s's now.
+func (c *connSet) cutOf(s *session, b *backendConn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b.owner == s && b.in == nil {
+		b.lost.Store(true)
+		_ = b.Close()
+	}
+}
+
+// end cuts the set for good.
+func (c *connSet) end() {
+	c.mu.Lock()
+	c.gone = true
+	c.mu.Unlock()
+	c.cut()
+}
+
+// cut closes every conn of the set; the sessions that use them see a lost connection, and those that wait look for another node.
+func (c *connSet) cut() int {
+	c.cutWait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for b := range c.conns {
+		b.lost.Store(true)
+		_ = b.Close()
+		if b.in != nil {
+			c.discard(b)
+		}
+	}
+	for w := c.queue.first; w != nil; w = c.queue.first {
+		c.queue.remove(w)
+		w.ch <- delivery{}
+	}
+	return len(c.conns)
+}
+
+// waitList is a queue of waiters.
+type waitList struct {
+	first, last *waiter
+	n           int
+}
+
+func (l *waitList) push(w *waiter) {
+	w.queued, w.prev, w.next = true, l.last, nil
+	if l.last != nil {
+		l.last.next = w
+	} else {
+		l.first = w
+	}
+	l.last = w
+	l.n++
+}
+
+func (l *waitList) remove(w *waiter) {
+	if w.prev != nil {
+		w.prev.next = w.next
+	} else {
+		l.first = w.next
+	}
+	if w.next != nil {
+		w.next.prev = w.prev
+	} else {
+		l.last = w.prev
+	}
+	w.queued, w.prev, w.next = false, nil, nil
+	l.n--
+}
+
+// connList is a list of idle conns.
+type connList struct{ first, last *backendConn }
+
+func (l *connList) pushFront(b *backendConn) {
+	b.in, b.prev, b.next = l, nil, l.first
+	if l.first != nil {
+		l.first.prev = b
+	} else {
+		l.last = b
+	}
+	l.first = b
+}
+
+func (l *connList) pushBack(b *backendConn) {
+	b.in, b.prev, b.next = l, l.last, nil
+	if l.last != nil {
+		l.last.next = b
+	} else {
+		l.first = b
+	}
+	l.last = b
+}
+
+func (l *connList) remove(b *backendConn) {
+	if b.prev != nil {
+		b.prev.next = b.next
+	} else {
+		l.first = b.next
+	}
+	if b.next != nil {
+		b.next.prev = b.prev
+	} else {
+		l.last = b.prev
+	}
+	b.in, b.prev, b.next = nil, nil, nil
+}
