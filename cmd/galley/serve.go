@@ -97,7 +97,7 @@ func newGalley(c *config.Config, path string, log hclog.Logger, reload func() (*
 	if g.mysql, err = mysql.New(mysql.Options{
 		Config: c.MySQL, TLS: g.serverTLS, Cluster: g.monitor, Accounts: g.accounts, Variables: g.vars, Engines: g.engines, Logger: log.Named("mysql"), Registerer: registry,
 		AllowPublicKeyRetrieval: c.Cluster.AllowPublicKeyRetrieval,
-		User: c.Cluster.Monitor.User, Password: c.Cluster.Monitor.Password,
+		User:                    c.Cluster.Monitor.User, Password: c.Cluster.Monitor.Password,
 	}); err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func (s *session) execute(t target, x *exchange) error {
 		held := s.trx != nil || s.state.pins != 0 || t == toConn || x.stmt != nil && x.stmt.longOn != nil
 		x.sent, x.preambleFailed = false, false
 		if err := s.catchUpNode(b, x); err != nil {
-			if t, err = s.notApplied(t, b, x, err, &w); err != nil {
+			if t, err = s.notApplied(t, b, err, &w); err != nil {
 				return s.giveUp(x, err)
 			}
 			continue
@@ -58,23 +58,9 @@ func (s *session) execute(t target, x *exchange) error {
 			}
 			return nil
 		}
-		if x.wouldWrite {
-			// The reader has refused it whole and goes on.
-			t, x.failed, x.repeatable, x.wouldWrite, x.writes, x.opaque = toWriter, false, false, false, true, true
-			b.Release()
-			s.srv.metrics.hidden.Add(1)
-			continue
-		}
-		if unprepared, ok := errors.AsType[*unpreparedError](err); ok {
-			if t == toReader && b != s.writer.conn {
-				t = toWriter // A reader may not have seen the table yet.
-				continue
-			}
-			return s.giveUp(x, unprepared.ServerError)
-		}
-		if _, ok := errors.AsType[*forgottenError](err); ok {
-			delete(b.stmts, x.stmt.key)
-			b.Release()
+		if again, refused := s.onceMore(&t, b, x, err); refused != nil {
+			return s.giveUp(x, refused)
+		} else if again {
 			continue
 		}
 		again, err := s.failed(b, x, err, held, &w)
@@ -88,8 +74,31 @@ func (s *session) execute(t target, x *exchange) error {
 	}
 }
 
-// notApplied says where x is to be tried instead of on b, whose node has not applied what x must see.
-func (s *session) notApplied(t target, b *backendConn, x *exchange, err error, w *wait) (target, error) {
+// onceMore says whether x is to be run again although b is as good as it was, and where: b has refused it whole.
+func (s *session) onceMore(t *target, b *backendConn, x *exchange, err error) (again bool, refused *wire.ServerError) {
+	if x.wouldWrite {
+		*t, x.failed, x.repeatable, x.wouldWrite, x.writes, x.opaque = toWriter, false, false, false, true, true
+		b.Release()
+		s.srv.metrics.hidden.Add(1)
+		return true, nil
+	}
+	if unprepared, ok := errors.AsType[*unpreparedError](err); ok {
+		if *t == toReader && b != s.writer.conn {
+			*t = toWriter // A reader may not have seen the table yet.
+			return true, nil
+		}
+		return false, unprepared.ServerError
+	}
+	if _, ok := errors.AsType[*forgottenError](err); ok {
+		delete(b.stmts, x.stmt.key)
+		b.Release()
+		return true, nil
+	}
+	return false, nil
+}
+
+// notApplied says where a command is to be tried instead of on b, whose node has not applied what it must see.
+func (s *session) notApplied(t target, b *backendConn, err error, w *wait) (target, error) {
 	s.srv.metrics.notApplied.Add(1)
 	switch {
 	case s.ctx.Err() != nil:
