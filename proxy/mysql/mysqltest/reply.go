@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"galley/proxy/mysql/wire"
@@ -48,6 +49,27 @@ func Table(values ...string) Reply {
 		c.Columns([]string{"a"})
 		for _, v := range values {
 			c.Row([]string{v})
+		}
+		c.end()
+		return nil
+	}
+}
+
+// Flood answers with n rows of one column, all the same, in pieces that are written when the one before has been taken; it counts in taken the bytes that were.
+func Flood(n int, value string, taken *atomic.Int64) Reply {
+	return func(c *Conn, _ *Command) error {
+		c.Columns([]string{"a"})
+		for range n {
+			c.Row([]string{value})
+			for out := c.out; len(out) > 0; {
+				piece := out[:min(len(out), 16<<10)]
+				if _, err := c.s.nc.Write(piece); err != nil {
+					return err
+				}
+				taken.Add(int64(len(piece)))
+				out = out[len(piece):]
+			}
+			c.out = c.out[:0]
 		}
 		c.end()
 		return nil

@@ -173,6 +173,18 @@ func (l *Listener) Dial() (net.Conn, error) {
 	}
 }
 
+// DialUnbuffered connects to the listener by a connection that holds nothing: what the door writes is taken when it is read.
+func (l *Listener) DialUnbuffered() (net.Conn, error) {
+	near, far := net.Pipe()
+	select {
+	case l.conns <- near:
+		return far, nil
+	case <-l.done:
+		_, _ = near.Close(), far.Close()
+		return nil, net.ErrClosed
+	}
+}
+
 // Accept implements net.Listener.
 func (l *Listener) Accept() (net.Conn, error) {
 	select {
