@@ -64,7 +64,7 @@ func TestNode(t *testing.T) {
 func compressingGalley(t *testing.T) string {
 	t.Helper()
 	settle(t)
-	g, err := startGalley(suite.ctx, t.TempDir(), "  compression: zlib\n")
+	g, err := startGalley(suite.ctx, t.TempDir(), "", "  compression: zlib\n")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func run(m *testing.M) (code int) {
 		return failed("create the tables", err)
 	}
 	suite.bin = bin
-	suite.galley, err = startGalley(ctx, dir, "")
+	suite.galley, err = startGalley(ctx, dir, "", "")
 	if err != nil {
 		return failed("start galley", err)
 	}
@@ -118,19 +118,19 @@ type galleyProcess struct {
 	once    sync.Once
 }
 
-// startGalley starts galley with the configuration of the README, and more in its section cluster, and waits until it says that it is ready. Its files are in dir.
-func startGalley(ctx context.Context, dir, more string) (*galleyProcess, error) {
+// startGalley starts galley with the configuration of the README, and more in its sections mysql and cluster, and waits until it says that it is ready. Its files are in dir.
+func startGalley(ctx context.Context, dir, mysql, cluster string) (*galleyProcess, error) {
 	addr, admin, err := freeAddrs()
 	if err != nil {
 		return nil, err
 	}
 	g := &galleyProcess{addr: addr, admin: admin, logFile: filepath.Join(dir, "galley.log"), ended: make(chan struct{})}
-	if keep := os.Getenv("E2E_KEEP_LOG"); keep != "" && more == "" {
+	if keep := os.Getenv("E2E_KEEP_LOG"); keep != "" && mysql == "" && cluster == "" {
 		g.logFile = keep
 	}
 	monitor := suite.lab.Monitor()
-	cfg := fmt.Sprintf("mysql:\n  listen: %s\ncluster:\n  nodes: [%s]\n  monitor: {user: %s, password: %s}\n%sadmin:\n  listen: %s\n",
-		addr, strings.Join(suite.lab.Addrs(), ", "), monitor.User, monitor.Password, more, admin)
+	cfg := fmt.Sprintf("mysql:\n  listen: %s\n%scluster:\n  nodes: [%s]\n  monitor: {user: %s, password: %s}\n%sadmin:\n  listen: %s\n",
+		addr, mysql, strings.Join(suite.lab.Addrs(), ", "), monitor.User, monitor.Password, cluster, admin)
 	file := filepath.Join(dir, "galley.yaml")
 	if err := os.WriteFile(file, []byte(cfg), 0o600); err != nil {
 		return nil, err
