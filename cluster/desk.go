@@ -42,9 +42,7 @@ func (d *desk) askAll(ctx context.Context, query string, row func(set int, colum
 	if n == nil {
 		return errNoUsableNode
 	}
-	if err := d.sit(n.Addr); err != nil {
-		return err
-	}
+	d.sit(n.Addr)
 	if err := d.readAll(ctx, query, row); err != nil {
 		return fmt.Errorf("node %s: %w", n.Addr, err)
 	}
@@ -52,22 +50,18 @@ func (d *desk) askAll(ctx context.Context, query string, row func(set int, colum
 }
 
 // sit makes the link to a node, if it is not there yet.
-func (d *desk) sit(addr string) error {
+func (d *desk) sit(addr string) {
 	d.monitor.mu.Lock()
 	s := d.monitor.settings
 	d.monitor.mu.Unlock()
 	login := credentials{s.User, s.Password}
 	if d.link != nil && d.addr == addr && d.login == login {
-		return nil
+		return
 	}
 	d.leave()
-	l, err := newLink(linkOptions{addr: addr, credentials: login, dialTimeout: s.ProbeTimeout, dial: d.monitor.dial})
-	if err != nil {
-		return err
-	}
+	l := newLink(linkOptions{addr: addr, credentials: login, dialTimeout: s.ProbeTimeout, dial: d.monitor.dial, tls: d.monitor.tls})
 	l.db.SetConnMaxIdleTime(deskIdle)
 	d.link, d.addr, d.login = l, addr, login
-	return nil
 }
 
 // leave closes the link.

@@ -147,7 +147,7 @@ func (m *Monitor) watch(s *Settings, wanted map[string]bool) {
 			}
 		}
 		obs.Configured = ok
-		w, err := newWatcher(o, m.dial, obs)
+		w, err := m.newWatcher(o, obs)
 		if err != nil {
 			m.log.Error("node cannot be watched", "node", addr, "error", err)
 			continue

@@ -23,6 +23,7 @@ type Options struct {
 	Logger     hclog.Logger
 	Registerer prometheus.Registerer // may be nil
 	Dial       DialFunc              // nil for the system's own
+	TLS        NodeTLS               // may be nil
 }
 
 // Monitor watches the nodes and publishes a View after each change. Run owns
@@ -31,6 +32,7 @@ type Options struct {
 type Monitor struct {
 	log     hclog.Logger
 	dial    DialFunc
+	tls     NodeTLS
 	metrics *metrics
 	view    atomic.Pointer[View]
 	kick    chan struct{} // something was observed or set
@@ -63,7 +65,7 @@ func New(o Options) (*Monitor, error) {
 		o.Dial = (&net.Dialer{KeepAlive: 10 * time.Second}).DialContext
 	}
 	m := &Monitor{
-		log: o.Logger, dial: o.Dial, kick: make(chan struct{}, 1), changed: make(chan struct{}), settings: o.Settings,
+		log: o.Logger, dial: o.Dial, tls: o.TLS, kick: make(chan struct{}, 1), changed: make(chan struct{}), settings: o.Settings,
 		watchers: map[string]*watcher{}, backends: map[string]*balancer.Backend{}, aliases: map[string]string{},
 	}
 	m.past.init()

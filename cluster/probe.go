@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -49,13 +48,14 @@ type linkOptions struct {
 	credentials
 	dialTimeout time.Duration
 	dial        DialFunc
+	tls         NodeTLS // may be nil
 }
 
 // newLink makes a link; it connects when it is first used.
-func newLink(o linkOptions) (*link, error) {
+func newLink(o linkOptions) *link {
 	l := &link{}
 	c := mysql.NewConfig()
-	c.User, c.Passwd, c.Net, c.Addr = o.user, o.password, "tcp", o.addr
+	c.User, c.Passwd = o.user, o.password
 	c.MultiStatements = true
 	c.Logger = silent{}
 	c.ConnectionAttributes = "program_name:galley"
@@ -69,20 +69,10 @@ func newLink(o linkOptions) (*link, error) {
 		l.connected(conn)
 		return &greetedConn{Conn: conn, heard: l.greeted}, nil
 	}
-	plain, err := mysql.NewConnector(c)
-	if err != nil {
-		return nil, fmt.Errorf("link to %s: %w", o.addr, err)
-	}
-	galera := c.Clone()
-	galera.Params = map[string]string{"wsrep_sync_wait": "0"}
-	first, err := mysql.NewConnector(galera)
-	if err != nil {
-		return nil, fmt.Errorf("link to %s: %w", o.addr, err)
-	}
-	l.db = sql.OpenDB(&connector{galera: first, plain: plain})
+	l.db = sql.OpenDB(&connector{conf: c, addr: o.addr, tls: o.tls})
 	l.db.SetMaxOpenConns(1)
 	l.db.SetMaxIdleConns(1)
-	return l, nil
+	return l
 }
 
 // close closes the link's connection.
@@ -166,20 +156,36 @@ func pairs(rows *sql.Rows) (map[string]string, error) {
 }
 
 // connector makes the link's connections with wsrep_sync_wait off, where there
-// is such a thing: a global value of it would make SHOW wait.
-type connector struct{ galera, plain driver.Connector }
+// is such a thing: a global value of it would make SHOW wait. How TLS is to be
+// used it asks anew for each connection, as certificates change.
+type connector struct {
+	conf *mysql.Config
+	addr string
+	tls  NodeTLS
+}
 
 // Connect makes a connection.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := c.galera.Connect(ctx)
+	conn, err := c.connect(ctx, map[string]string{"wsrep_sync_wait": "0"})
 	if e := (*mysql.MySQLError)(nil); errors.As(err, &e) && e.Number == errUnknownVariable {
-		return c.plain.Connect(ctx)
+		return c.connect(ctx, nil)
 	}
 	return conn, err
 }
 
+func (c *connector) connect(ctx context.Context, params map[string]string) (driver.Conn, error) {
+	conf := c.conf.Clone()
+	conf.Params = params
+	Dialled(conf, c.addr, c.tls)
+	one, err := mysql.NewConnector(conf)
+	if err != nil {
+		return nil, err
+	}
+	return one.Connect(ctx)
+}
+
 // Driver is needed by database/sql.
-func (c *connector) Driver() driver.Driver { return c.plain.Driver() }
+func (c *connector) Driver() driver.Driver { return mysql.MySQLDriver{} }
 
 // silent drops the driver's own log lines: each error comes back to the caller
 // as well.
@@ -209,6 +215,8 @@ func fault(err error) (r Reason, refused bool) {
 		return OK, false
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return OK, false
+	case isTLS(err):
+		return TLSFailed, false
 	case isLost(err):
 		return Unreachable, false
 	case errors.Is(err, mysql.ErrOldPassword), errors.Is(err, mysql.ErrNativePassword),
@@ -225,6 +233,8 @@ func fault(err error) (r Reason, refused bool) {
 // numbers are of MariaDB's sql/share/errmsg-utf8.txt).
 func faultOfAnswer(number uint16) Reason {
 	switch number {
+	case 3159: // require_secure_transport
+		return TLSFailed
 	case 1044, 1045, 1129, 1130, 1142, 1227, 1251, 1275, 1698, 1820, 1862, 4151:
 		return AuthFailed
 	case 1040, 1203, 1226:

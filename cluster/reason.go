@@ -12,6 +12,7 @@ const (
 	Unreachable                       // connection refused, reset or no route
 	ProbeTimeout                      // hangs: suspected until it answers again
 	ProbeFailed                       // answers, but not as a server should
+	TLSFailed                         // no TLS there, or not with whom it should be
 	AuthFailed                        // refuses the monitor user or galley's host
 	TooManyConnections                // has no connection left for the monitor
 	ShuttingDown                      // is stopping
@@ -44,6 +45,7 @@ var reasonWords = [numReasons]string{
 	Unreachable:         "unreachable",
 	ProbeTimeout:        "probe_timeout",
 	ProbeFailed:         "probe_failed",
+	TLSFailed:           "tls_failed",
 	AuthFailed:          "auth_failed",
 	TooManyConnections:  "too_many_connections",
 	ShuttingDown:        "shutting_down",

@@ -60,8 +60,8 @@ func (s *Settings) check() error {
 	}
 	seen := map[string]bool{}
 	for _, n := range s.Nodes {
-		if !hostPort(n.Addr) {
-			return fmt.Errorf("cluster: node %q is not host:port", n.Addr)
+		if !hostPort(n.Addr) && !isSocket(n.Addr) {
+			return fmt.Errorf("cluster: node %q is neither host:port nor unix: and a path", n.Addr)
 		}
 		if seen[n.Addr] {
 			return fmt.Errorf("cluster: node %s is listed twice", n.Addr)

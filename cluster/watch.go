@@ -32,13 +32,11 @@ type watcher struct {
 }
 
 // newWatcher makes a watcher; obs is what is known of the address already.
-func newWatcher(o watchOptions, dial DialFunc, obs Observation) (*watcher, error) {
-	l, err := newLink(linkOptions{addr: o.addr, credentials: o.credentials, dialTimeout: o.timeout, dial: dial})
-	if err != nil {
-		return nil, err
-	}
+func (m *Monitor) newWatcher(o watchOptions, obs Observation) (*watcher, error) {
+	l := newLink(linkOptions{addr: o.addr, credentials: o.credentials, dialTimeout: o.timeout, dial: m.dial, tls: m.tls})
 	obs.Miss = time.Time{}
 	w := &watcher{opts: o, backend: obs.Backend, link: l, obs: obs}
+	var err error
 	w.checker, err = balancer.NewChecker(balancer.CheckerOptions{
 		Interval: o.interval, Timeout: o.timeout, Backoff: probeBackoff, MinGap: probeGap, Probe: w.probe,
 	})

@@ -21,6 +21,8 @@ func advice(r cluster.Reason) string {
 		return "It accepts connections and does not answer. Look for a hung disk, memory pressure or a stopped process."
 	case cluster.ProbeFailed:
 		return "It answers otherwise than a server should: see the probe's error."
+	case cluster.TLSFailed:
+		return "cluster.tls asks for more than it has. Give it a certificate (ssl_cert, ssl_key) that fits, correct cluster.tls.ca_file or server_name, or ask for less (cluster.tls.mode)."
 	case cluster.AuthFailed:
 		return "It refuses the monitor user. Check cluster.monitor and the account's host part."
 	case cluster.TooManyConnections:

@@ -11,6 +11,7 @@ import (
 
 	"galley/cluster"
 	"galley/config"
+	"galley/proxy"
 )
 
 const (
@@ -79,7 +80,11 @@ type sighting struct {
 func look(ctx context.Context, c *config.Config, limit time.Duration) (*sighting, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	monitor, err := cluster.New(cluster.Options{Settings: cluster.SettingsOf(c.Cluster), Logger: hclog.NewNullLogger()})
+	tls, err := proxy.NewClientTLS(c.Cluster.TLS, hclog.NewNullLogger())
+	if err != nil {
+		tls = nil // The report says why: what can be seen without is shown.
+	}
+	monitor, err := cluster.New(cluster.Options{Settings: cluster.SettingsOf(c.Cluster), TLS: tls, Logger: hclog.NewNullLogger()})
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +105,7 @@ func look(ctx context.Context, c *config.Config, limit time.Duration) (*sighting
 		return nil, err
 	}
 	s.View, s.State, s.Accounts = monitor.View(), accounts.State(), accounts.Snapshot().All()
-	s.Answers = inspectAll(ctx, s.View, c.Cluster.Monitor)
+	s.Answers = inspectAll(ctx, s.View, c.Cluster, tls)
 	return s, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"galley/cluster"
 	"galley/config"
@@ -49,6 +50,8 @@ func judge(c *config.Config, s *sighting) *report {
 	r.connections(c, s.View)
 	r.variables(s)
 	r.tables(s)
+	r.certificates(c, time.Now())
+	r.transport(c, s)
 	return r
 }
 
@@ -149,7 +152,11 @@ func (r *report) accounts(c *config.Config, s *sighting) {
 			"Run on any node: "+strings.Join(unseen.Grants(), "; ")+";")
 	}
 	for _, a := range s.Accounts {
-		if why := unusable(a); why != "" {
+		why := unusable(a)
+		if why == "" {
+			why = requires(a, c)
+		}
+		if why != "" {
 			r.Unusable = append(r.Unusable, accountLine{Account: "'" + a.User + "'@'" + a.Host + "'", Why: why})
 		}
 	}
@@ -165,8 +172,6 @@ func unusable(a *cluster.Account) string {
 	switch {
 	case a.Locked:
 		return "the account is locked"
-	case a.SSL != cluster.SSLNone:
-		return "it requires TLS, which this version does not speak to the nodes"
 	case a.FromConfig:
 		return ""
 	}

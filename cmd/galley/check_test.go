@@ -203,7 +203,6 @@ func TestUnusable(t *testing.T) {
 		{"ed25519", cluster.Account{Methods: []cluster.AuthMethod{method("ed25519", "x")}}, "ed25519 cannot be relayed"},
 		{"from the configuration", cluster.Account{FromConfig: true, Password: "x"}, ""},
 		{"locked", cluster.Account{Locked: true, Methods: []cluster.AuthMethod{method("mysql_native_password", native)}}, "locked"},
-		{"TLS", cluster.Account{SSL: cluster.SSLAny, Methods: []cluster.AuthMethod{method("mysql_native_password", native)}}, "TLS"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := unusable(&test.account)

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"database/sql"
+	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -11,6 +13,7 @@ import (
 
 	"galley/cluster"
 	"galley/config"
+	"galley/proxy"
 )
 
 // shownTables bounds the tables that check lists.
@@ -25,7 +28,7 @@ type answers struct {
 }
 
 // inspectAll asks every node that answers the monitor, all at the same time.
-func inspectAll(ctx context.Context, v *cluster.View, as config.Monitor) map[string]answers {
+func inspectAll(ctx context.Context, v *cluster.View, c config.Cluster, tls cluster.NodeTLS) map[string]answers {
 	ctx, cancel := context.WithTimeout(ctx, inspectLimit)
 	defer cancel()
 	var wg sync.WaitGroup
@@ -37,7 +40,7 @@ func inspectAll(ctx context.Context, v *cluster.View, as config.Monitor) map[str
 			continue
 		}
 		wg.Go(func() {
-			a := inspect(ctx, n.Addr, as)
+			a := inspect(ctx, n.Addr, c, tls)
 			mu.Lock()
 			defer mu.Unlock()
 			all[n.Addr] = a
@@ -48,10 +51,14 @@ func inspectAll(ctx context.Context, v *cluster.View, as config.Monitor) map[str
 }
 
 // inspect asks one node, on a connection of its own.
-func inspect(ctx context.Context, addr string, as config.Monitor) (a answers) {
+func inspect(ctx context.Context, addr string, c config.Cluster, tls cluster.NodeTLS) (a answers) {
 	cfg := mysql.NewConfig()
-	cfg.User, cfg.Passwd, cfg.Net, cfg.Addr, cfg.Timeout = as.User, as.Password.Reveal(), "tcp", addr, 2*time.Second
+	cfg.User, cfg.Passwd, cfg.Timeout = c.Monitor.User, c.Monitor.Password.Reveal(), 2*time.Second
 	cfg.Logger = &mysql.NopLogger{}
+	cluster.Dialled(cfg, addr, tls)
+	if c.SendProxyProtocol {
+		cfg.DialFunc = dialWithHeader
+	}
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return answers{Err: err}
@@ -115,5 +122,23 @@ func alike() []string {
 
 // inspected are all variables that check asks for.
 func inspected() []string {
-	return append(alike(), "binlog_format", "innodb_autoinc_lock_mode", "max_connect_errors", "wait_timeout", "wsrep_osu_method")
+	return append(alike(), "binlog_format", "innodb_autoinc_lock_mode", "have_ssl", "max_connect_errors", "wait_timeout", "wsrep_osu_method")
+}
+
+// dialWithHeader connects to a node as backend conns do under cluster.send_proxy_protocol, with galley's own address.
+func dialWithHeader(ctx context.Context, network, addr string) (net.Conn, error) {
+	nc, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	own, _ := netip.ParseAddrPort(nc.LocalAddr().String()) // Not valid for a unix socket, which HeaderFor knows.
+	header, err := proxy.HeaderFor(own, nc)
+	if err == nil {
+		_, err = nc.Write(header)
+	}
+	if err != nil {
+		_ = nc.Close()
+		return nil, err
+	}
+	return nc, nil
 }

@@ -62,6 +62,7 @@ type galley struct {
 	engines   *cluster.Engines
 	mysql     *mysql.Server
 	serverTLS *proxy.ServerTLS
+	nodeTLS   *proxy.ClientTLS
 	admin     *admin.Server  // Nil without an admin door.
 	doors     []net.Listener // Of MySQL clients: TCP first.
 
@@ -79,7 +80,13 @@ func newGalley(c *config.Config, path string, log hclog.Logger, reload func() (*
 		}
 	}
 	var err error
-	if g.monitor, err = cluster.New(cluster.Options{Settings: cluster.SettingsOf(c.Cluster), Logger: log.Named("cluster"), Registerer: registry}); err != nil {
+	if g.serverTLS, err = proxy.NewServerTLS(c.MySQL.TLS, log.Named("mysql")); err != nil {
+		return nil, fmt.Errorf("mysql.tls: %w", err)
+	}
+	if g.nodeTLS, err = proxy.NewClientTLS(c.Cluster.TLS, log.Named("cluster")); err != nil {
+		return nil, fmt.Errorf("cluster.tls: %w", err)
+	}
+	if g.monitor, err = cluster.New(cluster.Options{Settings: cluster.SettingsOf(c.Cluster), TLS: g.nodeTLS, Logger: log.Named("cluster"), Registerer: registry}); err != nil {
 		return nil, err
 	}
 	if g.accounts, err = cluster.NewAccounts(cluster.AccountsOptions{Monitor: g.monitor, Configured: cluster.AccountsOf(c.MySQL.Users), Logger: log.Named("accounts")}); err != nil {
@@ -91,11 +98,8 @@ func newGalley(c *config.Config, path string, log hclog.Logger, reload func() (*
 	if g.engines, err = cluster.NewEngines(g.monitor, log.Named("cluster")); err != nil {
 		return nil, err
 	}
-	if g.serverTLS, err = proxy.NewServerTLS(c.MySQL.TLS, log.Named("mysql")); err != nil {
-		return nil, fmt.Errorf("mysql.tls: %w", err)
-	}
 	if g.mysql, err = mysql.New(mysql.Options{
-		Config: c.MySQL, TLS: g.serverTLS, Cluster: g.monitor, Accounts: g.accounts, Variables: g.vars, Engines: g.engines, Logger: log.Named("mysql"), Registerer: registry,
+		Config: c.MySQL, TLS: g.serverTLS, NodeTLS: g.nodeTLS, SendProxyHeader: c.Cluster.SendProxyProtocol, Cluster: g.monitor, Accounts: g.accounts, Variables: g.vars, Engines: g.engines, Logger: log.Named("mysql"), Registerer: registry,
 		AllowPublicKeyRetrieval: c.Cluster.AllowPublicKeyRetrieval,
 		User:                    c.Cluster.Monitor.User, Password: c.Cluster.Monitor.Password,
 	}); err != nil {
@@ -282,8 +286,11 @@ func (g *galley) apply(old, next *config.Config) error {
 	if err := g.serverTLS.Set(next.MySQL.TLS); err != nil {
 		return fmt.Errorf("mysql.tls: %w", err)
 	}
+	if err := g.nodeTLS.Set(next.Cluster.TLS); err != nil {
+		return errors.Join(fmt.Errorf("cluster.tls: %w", err), g.serverTLS.Set(old.MySQL.TLS))
+	}
 	if err := g.monitor.SetSettings(cluster.SettingsOf(next.Cluster)); err != nil {
-		return errors.Join(err, g.serverTLS.Set(old.MySQL.TLS))
+		return errors.Join(err, g.serverTLS.Set(old.MySQL.TLS), g.nodeTLS.Set(old.Cluster.TLS))
 	}
 	return nil
 }

@@ -22,6 +22,8 @@ func reasonPhrase(reason string) string {
 		return "does not answer in time"
 	case "probe_failed":
 		return "fails its probe"
+	case "tls_failed":
+		return "cannot be trusted by TLS"
 	case "auth_failed":
 		return "refuses the monitor user"
 	case "too_many_connections":

@@ -121,6 +121,7 @@ func (s *session) admit(l *login, a *cluster.Account, c *claim) error {
 	s.account, s.access = a, a.Access
 	l.expired, l.defaults = expired, accountDefaults(a)
 	l.account = accountRow{user: a.User, host: a.Host, fingerprint: a.Fingerprint}
+	s.address(l, a)
 	if p := c.has(pluginSHA2); a.FromConfig && p != nil && len(p.answer) > 0 {
 		if err := s.client.WritePacket([]byte{1, 3}); err != nil { // The plugin's own word that the password was right, in front of the OK.
 			return endSession(closeHandshake, err)

@@ -19,7 +19,8 @@ const handshakePacketLimit = 16 << 10
 type login struct {
 	user    string
 	account accountRow
-	client  netip.AddrPort // Where nodes are told who the client is.
+	told    bool           // Nodes are told who the client is.
+	client  netip.AddrPort // Then its address, without a port; not valid for clients of unix sockets.
 	secret  credential
 	schema  string
 	charset byte
@@ -28,6 +29,8 @@ type login struct {
 
 	defaults string // What the account adds to setup.
 	expired  bool   // The password has expired: the node lets it be changed, and nothing else.
+
+	requires cluster.SSLType // What the account asks of the client's connection, and the node of galley's.
 }
 
 // What galley's own conns log in with: utf8mb4_general_ci, and no more than reading rows takes.
@@ -49,20 +52,28 @@ func (e *dialError) Unwrap() error { return e.err }
 func (s *Server) dialBackend(ctx context.Context, node *cluster.Node, l *login) (*backendConn, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.config().ConnectTimeout)
 	defer cancel()
-	nc, err := s.dial(ctx, "tcp", node.Addr)
+	if err := s.mayDial(node, l); err != nil {
+		return nil, err
+	}
+	network, address := cluster.Network(node.Addr)
+	nc, err := s.dial(ctx, network, address)
 	if err != nil {
 		return nil, &dialError{addr: node.Addr, err: err}
 	}
 	b := &backendConn{Conn: wire.NewConn(nc, s.buffers), node: node, takeKeys: s.takeKeys.Load()}
 	stop := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
-	err = b.login(l, s.config().NodeCompression)
+	if err = b.introduce(l); err == nil {
+		err = b.login(ctx, l, s)
+	}
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
 		_ = nc.Close()
-		var refused *wire.ServerError
-		if errors.As(err, &refused) || isOurs(err) {
+		if refused, ok := errors.AsType[*wire.ServerError](err); ok {
+			return nil, l.explain(refused)
+		}
+		if isOurs(err) {
 			return nil, err
 		}
 		return nil, &dialError{addr: node.Addr, err: err}
@@ -80,7 +91,7 @@ func isOurs(err error) bool {
 	return errors.Is(err, errNoSecret) || errors.Is(err, errNotSecure) || errors.Is(err, errRelay)
 }
 
-func (b *backendConn) login(l *login, compression string) error {
+func (b *backendConn) login(ctx context.Context, l *login, s *Server) error {
 	p, err := b.ReadPacket(handshakePacketLimit)
 	if err != nil {
 		return err
@@ -101,6 +112,11 @@ func (b *backendConn) login(l *login, compression string) error {
 	}
 	b.caps &^= wire.ClientConnectAttrs
 	b.caps |= g.Capability & wire.ClientConnectAttrs
+	b.caps |= nodeCompression(s.config().NodeCompression, g.Capability)
+	flags, err := b.startTLS(ctx, &g, l, s.nodeTLS)
+	if err != nil {
+		return err
+	}
 	auth := nodeAuth{secret: &l.secret, plugin: pluginNative, challenge: g.Scramble[:], secure: secure(b.Conn), takeKeys: b.takeKeys}
 	if g.Plugin == pluginSHA2 && l.secret.hasPassword {
 		auth.plugin = pluginSHA2 // The default of MySQL's servers, where an account is likely to have it.
@@ -109,9 +125,8 @@ func (b *backendConn) login(l *login, compression string) error {
 	if err != nil {
 		return err
 	}
-	b.caps |= nodeCompression(compression, g.Capability)
 	resp := wire.Login{
-		ZstdLevel: wire.DefaultZstdLevel, Capability: b.caps, MaxPacket: 1 << 30, Charset: l.charset, User: l.user, Auth: answer, Schema: l.schema, Plugin: auth.plugin, Attrs: ownAttrs(),
+		ZstdLevel: wire.DefaultZstdLevel, Capability: b.caps | flags, MaxPacket: maxPacket, Charset: l.charset, User: l.user, Auth: answer, Schema: l.schema, Plugin: auth.plugin, Attrs: ownAttrs(),
 	}
 	if err := b.WritePacket(resp.Append(nil)); err != nil {
 		return err

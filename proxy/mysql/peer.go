@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"time"
 
 	"galley/cluster"
@@ -39,25 +40,45 @@ func (s *session) meet(front context.Context) bool {
 func (s *session) findAccount(user string) (*cluster.Account, bool) {
 	view := s.srv.cluster.View()
 	set := s.srv.accounts.Snapshot()
+	skip := view.Server.SkipNameResolve
+	if s.srv.header {
+		return s.findOwn(set, user, skip) // It is the client whom the node sees.
+	}
 	if s.srv.config().CheckClientHost {
-		if _, ok := s.findOwn(set, user, view.Server.SkipNameResolve); !ok {
+		if _, ok := s.findOwn(set, user, skip); !ok {
 			return nil, false
 		}
 	}
-	return set.Find(user, seenAs(view), view.Server.SkipNameResolve)
+	n := seeing(view)
+	switch {
+	case n == nil:
+		return set.Find(user, "", skip)
+	case n.Local():
+		return set.FindFrom(user, "localhost", "")
+	}
+	return set.Find(user, n.SeenAs.String(), skip)
 }
 
-// seenAs is galley's address as the nodes see it.
-func seenAs(view *cluster.View) string {
-	if w := view.WriterNode(); w != nil && w.SeenAs.IsValid() {
-		return w.SeenAs.String()
+// seeing is a node of which is known how it sees galley; nil without one.
+func seeing(view *cluster.View) *cluster.Node {
+	sees := func(n *cluster.Node) bool { return n.SeenAs.IsValid() || n.Local() && !n.LastSeen.IsZero() }
+	if w := view.WriterNode(); w != nil && sees(w) {
+		return w
 	}
 	for i := range view.Nodes {
-		if view.Nodes[i].SeenAs.IsValid() {
-			return view.Nodes[i].SeenAs.String()
+		if n := &view.Nodes[i]; sees(n) {
+			return n
 		}
 	}
-	return ""
+	return nil
+}
+
+// address puts into a login of the session what its backend conns have to tell of the client, and what their account will ask of them.
+func (s *session) address(l *login, a *cluster.Account) {
+	l.requires = a.SSL
+	if l.told = s.srv.header; l.told {
+		l.client = netip.AddrPortFrom(s.peer.Addr.Addr(), 0) // Grants know no ports, and conns are shared by what they tell.
+	}
 }
 
 // findOwn finds the account that a node would take for user if the client connected to it by itself.

@@ -49,15 +49,18 @@ type DialFunc func(ctx context.Context, network, address string) (net.Conn, erro
 
 // Options are what a Server is made of.
 type Options struct {
-	Config     config.MySQL
-	Cluster    Cluster
-	Accounts   Accounts
-	Variables  Variables
-	Engines    Engines          // Nil where all tables are replicated.
-	TLS        *proxy.ServerTLS // Towards clients; nil for none.
-	Logger     hclog.Logger
-	Registerer prometheus.Registerer
-	Dial       DialFunc // Nil for an ordinary dialer.
+	Config    config.MySQL
+	Cluster   Cluster
+	Accounts  Accounts
+	Variables Variables
+	Engines   Engines          // Nil where all tables are replicated.
+	TLS       *proxy.ServerTLS // Towards clients; nil for none.
+	NodeTLS   *proxy.ClientTLS // Towards nodes; nil for none.
+	// SendProxyHeader has backend conns begin with a header that tells of the client.
+	SendProxyHeader bool
+	Logger          hclog.Logger
+	Registerer      prometheus.Registerer
+	Dial            DialFunc // Nil for an ordinary dialer.
 	// AllowPublicKeyRetrieval is cluster.allow_public_key_retrieval.
 	AllowPublicKeyRetrieval bool
 	// User and Password are the account with which galley itself waits on nodes; it needs no rights.
@@ -75,6 +78,8 @@ type Server struct {
 	log      hclog.Logger
 	dial     DialFunc
 	tls      *proxy.ServerTLS
+	nodeTLS  *proxy.ClientTLS
+	header   bool // Backend conns tell the node of the client, so that it matches accounts against the client's address.
 	buffers  *wire.Buffers
 	conns    connSets
 	schemas  schemaCache
@@ -105,7 +110,7 @@ type Server struct {
 // New makes a Server; it does not listen yet.
 func New(o Options) (*Server, error) {
 	s := &Server{
-		cluster: o.Cluster, accounts: o.Accounts, vars: o.Variables, log: o.Logger, dial: o.Dial, tls: o.TLS, buffers: wire.NewBuffers(), sessions: map[uint32]*session{},
+		cluster: o.Cluster, accounts: o.Accounts, vars: o.Variables, log: o.Logger, dial: o.Dial, tls: o.TLS, nodeTLS: o.NodeTLS, header: o.SendProxyHeader, buffers: wire.NewBuffers(), sessions: map[uint32]*session{},
 		conns: connSets{sets: map[*balancer.Backend]*connSet{}}, schemas: schemaCache{until: map[schemaKey]time.Time{}},
 	}
 	if s.engines = o.Engines; s.engines == nil {
