@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -153,7 +152,7 @@ func verifyChain(s *tls.ConnectionState, roots *x509.CertPool) error {
 		between.AddCert(c)
 	}
 	if _, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: between}); err != nil {
-		return fmt.Errorf("the server's certificate: %w", err)
+		return &tls.CertificateVerificationError{UnverifiedCertificates: s.PeerCertificates, Err: err}
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func advice(r cluster.Reason) string {
 	case cluster.TLSFailed:
 		return "cluster.tls asks for more than it has. Give it a certificate (ssl_cert, ssl_key) that fits, correct cluster.tls.ca_file or server_name, or ask for less (cluster.tls.mode)."
 	case cluster.AuthFailed:
-		return "It refuses the monitor user. Check cluster.monitor and the account's host part."
+		return "It refuses the monitor user. Check cluster.monitor, the account's host part, and whether TLS is required (cluster.tls.mode)."
 	case cluster.TooManyConnections:
 		return "It has no connection left. Raise max_connections there or lower the load."
 	case cluster.ShuttingDown:

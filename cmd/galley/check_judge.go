@@ -238,7 +238,7 @@ func (r *report) variables(s *sighting) {
 	var waiting []string
 	for _, addr := range slices.Sorted(maps.Keys(s.Answers)) {
 		a := s.Answers[addr]
-		if a.Err != nil {
+		if a.Err != nil && !errors.Is(a.Err, errHeaderRefused) {
 			r.warn("Node "+addr+" could not be asked for its settings: "+a.Err.Error()+".", "")
 			continue
 		}

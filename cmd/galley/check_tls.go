@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -66,8 +67,8 @@ func (r *report) transport(c *config.Config, s *sighting) {
 	for _, addr := range slices.Sorted(maps.Keys(s.Answers)) {
 		a := s.Answers[addr]
 		switch {
-		case c.Cluster.SendProxyProtocol && a.Err != nil && strings.Contains(a.Err.Error(), "Proxy header"):
-			r.fail("Node "+addr+" refuses the PROXY header that cluster.send_proxy_protocol sends: "+a.Err.Error()+".",
+		case errors.Is(a.Err, errHeaderRefused):
+			r.fail("Node "+addr+" refuses the PROXY header that cluster.send_proxy_protocol sends.",
 				"Set proxy_protocol_networks on it to galley's address: SET GLOBAL proxy_protocol_networks='…', and in its configuration.")
 		case a.Variables["have_ssl"] != "" && a.Variables["have_ssl"] != "YES":
 			plain = append(plain, addr)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/x509/pkix"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -84,7 +83,7 @@ func TestCheckOfTransport(t *testing.T) {
 	r := &report{}
 	r.transport(c, &sighting{Answers: map[string]answers{
 		"a:1": {Variables: map[string]string{"have_ssl": "DISABLED"}}, "b:1": {Variables: map[string]string{"have_ssl": "YES"}},
-		"c:1": {Err: errors.New("Error 1130 (HY000): Proxy header is not accepted from 127.0.0.1")},
+		"c:1": {Err: errHeaderRefused},
 	}})
 	if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0].Text, "in plain") || !strings.Contains(r.Warnings[0].Text, "a:1.") {
 		t.Errorf("%+v", r.Warnings)

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -57,6 +60,9 @@ func inspect(ctx context.Context, addr string, c config.Cluster, tls cluster.Nod
 	cfg.Logger = &mysql.NopLogger{}
 	cluster.Dialled(cfg, addr, tls)
 	if c.SendProxyProtocol {
+		if err := refusesHeader(ctx, cfg.Net, cfg.Addr); err != nil {
+			return answers{Err: err}
+		}
 		cfg.DialFunc = dialWithHeader
 	}
 	connector, err := mysql.NewConnector(cfg)
@@ -141,4 +147,27 @@ func dialWithHeader(ctx context.Context, network, addr string) (net.Conn, error)
 		return nil, err
 	}
 	return nc, nil
+}
+
+// errHeaderRefused says that a node takes no PROXY header from here.
+var errHeaderRefused = errors.New("the node does not accept a PROXY header from this address")
+
+// headerRefusal is in the server's words when it takes no header, right behind its greeting (MariaDB: handle_proxy_header, sql/net_serv.cc).
+const headerRefusal = "Proxy header is not accepted"
+
+// refusesHeader finds out whether a node refuses a PROXY header: what it says is read for a while, as there is nothing more where it does not.
+func refusesHeader(ctx context.Context, network, addr string) error {
+	nc, err := dialWithHeader(ctx, network, addr)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = nc.Close() }()
+	if err := nc.SetReadDeadline(time.Now().Add(500 * time.Millisecond)); err != nil {
+		return err
+	}
+	said, _ := io.ReadAll(io.LimitReader(nc, 4096)) // It ends by the deadline, or by the node's close.
+	if bytes.Contains(said, []byte(headerRefusal)) {
+		return errHeaderRefused
+	}
+	return nil
 }

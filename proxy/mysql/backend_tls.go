@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 
+	gomysql "github.com/go-mysql-org/go-mysql/mysql"
+
 	"galley/cluster"
 	"galley/proxy"
 	"galley/proxy/mysql/wire"
@@ -58,7 +60,7 @@ func (b *backendConn) startTLS(ctx context.Context, g *wire.Greeting, l *login, 
 		return 0, nil
 	}
 	if len(b.Window()) > 0 {
-		return 0, errors.New("there is something in plain behind the greeting")
+		return 0, b.behindGreeting()
 	}
 	request := wire.Login{Capability: b.caps, MaxPacket: maxPacket, Charset: l.charset}
 	if err := b.WritePacket(request.AppendSSLRequest(nil)); err != nil {
@@ -68,6 +70,15 @@ func (b *backendConn) startTLS(ctx context.Context, g *wire.Greeting, l *login, 
 		return 0, fmt.Errorf("TLS with the node: %w", err)
 	}
 	return wire.ClientSSL, nil
+}
+
+// behindGreeting is what a node says in plain behind its greeting: why it wants no login (it takes no PROXY header from galley), or nothing that could be trusted.
+func (b *backendConn) behindGreeting() error {
+	p, err := b.ReadPacket(handshakePacketLimit)
+	if err == nil && len(p) > 0 && p[0] == gomysql.ERR_HEADER {
+		return wire.ParseErr(p)
+	}
+	return errors.New("there is something in plain behind the greeting")
 }
 
 // explain adds to a node's refusal what the client cannot know: that the node looks at galley's own connection.

@@ -31,7 +31,7 @@ func (s *session) secure(p []byte, conf *tls.Config) ([]byte, error) {
 	return p, nil
 }
 
-// codeSecureTransport is the server's ER_SECURE_TRANSPORT_REQUIRED.
+// codeSecureTransport is ER_SECURE_TRANSPORT_REQUIRED of MySQL. MariaDB 10.11 has no such error and says "Access denied" (1045), which tells nobody what to do.
 const codeSecureTransport = 3159
 
 // refusePlain ends a session that others could read where that must not be.
