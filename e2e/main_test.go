@@ -129,7 +129,8 @@ func startGalley(ctx context.Context, dir, mysql, cluster string) (*galleyProces
 		g.logFile = keep
 	}
 	monitor := suite.lab.Monitor()
-	cfg := fmt.Sprintf("mysql:\n  listen: %s\n%scluster:\n  nodes: [%s]\n  monitor: {user: %s, password: %s}\n%sadmin:\n  listen: %s\n",
+	// One account more than there: its password cannot be imported (TestAuthentication).
+	cfg := fmt.Sprintf("mysql:\n  listen: %s\n  users: [{user: a_conf, password: pw}]\n%scluster:\n  nodes: [%s]\n  monitor: {user: %s, password: %s}\n%sadmin:\n  listen: %s\n",
 		addr, mysql, strings.Join(suite.lab.Addrs(), ", "), monitor.User, monitor.Password, cluster, admin)
 	file := filepath.Join(dir, "galley.yaml")
 	if err := os.WriteFile(file, []byte(cfg), 0o600); err != nil {

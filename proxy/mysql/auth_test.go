@@ -95,16 +95,16 @@ func TestMethods(t *testing.T) {
 		{"nopw", "x", native, nil, 1045, denied("nopw")},
 		// The configured password proves as much by any plugin: the client's own is taken.
 		{"conf", "secret", native, nil, 0, ""},
-		{"conf", "secret", sha2, nil, 0, ""},
-		{"conf", "wrong", sha2, nil, 1045, denied("conf")},
-		{"conf", "", sha2, nil, 1045, "(using password: NO)"},
+		{"conf", "secret", sha2, []string{sha2}, 0, ""},
+		{"conf", "wrong", sha2, []string{sha2}, 1045, denied("conf")},
+		{"conf", "", sha2, []string{sha2}, 1045, "(using password: NO)"},
 		{"conf", "secret", signed, []string{signed}, 0, ""},
 		{"conf", "wrong", signed, []string{signed}, 1045, denied("conf")},
 		{"conf", "secret", "parsec", []string{"parsec"}, 0, ""},
 		{"conf", "wrong", "parsec", []string{"parsec"}, 1045, denied("conf")},
 		{"conf", "secret", "dialog", []string{native}, 0, ""},
-		{"empty", "", sha2, nil, 0, ""},
-		{"empty", "x", sha2, nil, 1045, denied("empty")},
+		{"empty", "", sha2, []string{sha2}, 0, ""},
+		{"empty", "x", sha2, []string{sha2}, 1045, denied("empty")},
 	} {
 		t.Run(fmt.Sprintf("%s/%s/%s", c.user, c.password, c.plugin), func(t *testing.T) {
 			cl, err := mysqltest.Greet(d.raw())
@@ -132,6 +132,24 @@ func TestMethods(t *testing.T) {
 				t.Errorf("got %v, want %d %s", err, c.code, c.text)
 			}
 		})
+	}
+}
+
+// TestGreetingOfMySQL: its servers begin with caching_sha2_password, which a configured password answers at once.
+func TestGreetingOfMySQL(t *testing.T) {
+	d := authDoor(t, []cluster.ConfiguredAccount{{User: "conf", Password: "secret"}})
+	d.cluster.Update(func(v *cluster.View) { v.Server.Version, v.Server.ExtendedCaps = "8.0.36", 0 })
+	c := d.client(mysqltest.Login{User: "conf", Password: "secret", Plugin: sha2})
+	if c.Greeting.Plugin != sha2 || c.Switches != nil || !slices.Equal(c.Told, []string{"\x03"}) {
+		t.Errorf("greeted by %s, asked for %q, told %q", c.Greeting.Plugin, c.Switches, c.Told)
+	}
+	caps := mysqltest.PlainCaps &^ wire.ClientPluginAuth &^ wire.ClientPluginAuthLenenc
+	for _, l := range []mysqltest.Login{{User: "conf", Password: "secret"}, {User: "native", Password: "secret"}, {User: "conf", Password: "secret", Caps: caps}} {
+		d.client(l).query("SELECT 1")
+	}
+	_, err := d.login(mysqltest.Login{User: "conf", Password: "wrong", Plugin: sha2})
+	if !mysqltest.IsError(err, 1045) {
+		t.Errorf("a wrong password: %v", err)
 	}
 }
 

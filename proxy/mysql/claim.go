@@ -22,10 +22,11 @@ type claim struct {
 	proofs []proof // The newest last.
 }
 
-// newClaim begins with what came with the login itself. Only plugins whose challenge is that of the greeting can have answered it.
-func newClaim(plugin string, answer, scramble []byte) *claim {
+// newClaim begins with what came with the login itself. It counts by the plugin of the greeting only: clients keep the greeting's challenge from other plugins, which
+// then answer nothing (libmariadb and libmysqlclient: run_plugin_auth).
+func newClaim(plugin, greeted string, answer, scramble []byte) *claim {
 	c := &claim{plugin: plugin}
-	if plugin == pluginNative || plugin == pluginSHA2 {
+	if plugin == greeted {
 		c.proofs = []proof{{plugin: plugin, answer: answer, scramble: scramble}}
 	}
 	return c

@@ -60,10 +60,11 @@ func (s *session) handshake() error {
 		return err
 	}
 	next := login{user: l.User, charset: l.Charset, caps: l.Capability &^ (wire.ClientConnectWithDB | ownToHop)}
+	greeted := g.Plugin
 	if !l.Capability.Has(wire.ClientPluginAuth) {
-		l.Plugin = pluginNative // An old client can do no other.
+		l.Plugin, greeted = pluginNative, pluginNative // An old client knows no other.
 	}
-	if err := s.authenticate(&next, newClaim(l.Plugin, l.Auth, s.scr[:])); err != nil {
+	if err := s.authenticate(&next, newClaim(l.Plugin, greeted, l.Auth, s.scr[:])); err != nil {
 		return s.denied(err)
 	}
 	s.begin(next, l.Schema, view)

@@ -35,7 +35,7 @@ func (s *session) changeUser(cmd *wire.Command) error {
 	if s.failedChanges >= maxFailedChanges {
 		return s.writeError(wire.NewError(codeUnknownCommand, "Unknown command"))
 	}
-	if err := s.authenticate(&next, newClaim(u.Plugin, u.Auth, s.scr[:])); err != nil {
+	if err := s.authenticate(&next, newClaim(u.Plugin, pluginNative, u.Auth, s.scr[:])); err != nil {
 		return s.keepUser(err)
 	}
 	s.letAllGo()
