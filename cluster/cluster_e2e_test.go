@@ -203,6 +203,7 @@ func (l *labTest) accounts(t *testing.T, accounts *Accounts) {
 		}
 		l.exec(node, "DROP USER "+strings.Join(names, ", "))
 	}
+	l.fingerprints(accounts)
 	l.exec(node, "CREATE USER bare@'%' IDENTIFIED BY 'bare'")
 	s := testSettings(node.Addr())
 	s.User, s.Password = "bare", "bare"
@@ -222,6 +223,52 @@ func (l *labTest) accounts(t *testing.T, accounts *Accounts) {
 	}
 	l.exec(node, grant.Grant())
 	l.exec(node, "DROP USER bare@'%'")
+}
+
+// fingerprints holds that every kind of GRANT and REVOKE changes the fingerprint of whom it is about, and no other.
+func (l *labTest) fingerprints(accounts *Accounts) {
+	l.t.Helper()
+	node := l.n[0]
+	prints := func() (out [2]uint64) {
+		l.must(accounts.Refresh(l.ctx))
+		for i, user := range []string{"granted", "apart"} {
+			a, ok := accounts.Snapshot().Find(user, "127.0.0.1", true)
+			if !ok {
+				l.t.Fatalf("no account %s: %+v", user, accounts.State())
+			}
+			out[i] = a.Fingerprint
+		}
+		return out
+	}
+	for _, s := range []string{
+		"CREATE USER granted@'%', apart@'%'", "CREATE ROLE inner_role", "CREATE ROLE outer_role", "CREATE TABLE app.rights (id INT PRIMARY KEY, c INT)", "CREATE PROCEDURE app.right_of() SELECT 1",
+		"GRANT SELECT ON app.rights TO apart@'%'", // Each kind of table has a row of somebody else's.
+	} {
+		l.exec(node, s)
+	}
+	if unseen := accounts.State().Unseen; unseen != nil {
+		l.t.Errorf("rights are not seen: %v", unseen)
+	}
+	before := prints()
+	for _, statement := range []string{
+		"GRANT PROCESS ON *.* TO granted@'%'", "GRANT SELECT ON app.* TO granted@'%'", "GRANT SELECT ON app.rights TO granted@'%'", "GRANT UPDATE (c) ON app.rights TO granted@'%'",
+		"GRANT EXECUTE ON PROCEDURE app.right_of TO granted@'%'", "GRANT PROXY ON apart@'%' TO granted@'%'", "GRANT inner_role TO outer_role", "GRANT outer_role TO granted@'%'",
+		"GRANT SELECT ON app.* TO inner_role", "GRANT PROCESS ON *.* TO outer_role", "REVOKE inner_role FROM outer_role", "REVOKE SELECT ON app.rights FROM granted@'%'",
+		"ALTER USER granted@'%' IDENTIFIED BY 'x'", "SET DEFAULT ROLE outer_role FOR granted@'%'", "ALTER USER granted@'%' ACCOUNT LOCK",
+	} {
+		l.exec(node, statement)
+		now := prints()
+		if changed := now[0] != before[0]; changed == (statement == "GRANT inner_role TO outer_role") || now[1] != before[1] {
+			l.t.Errorf("%s: changed %v, of another user %v", statement, changed, now[1] != before[1])
+		}
+		before = now
+	}
+	if again := prints(); again != before {
+		l.t.Error("changed although nothing was done")
+	}
+	for _, s := range []string{"DROP USER granted@'%', apart@'%'", "DROP ROLE inner_role", "DROP ROLE outer_role", "DROP TABLE app.rights", "DROP PROCEDURE app.right_of"} {
+		l.exec(node, s)
+	}
 }
 
 // currentUser is the account as which the server takes the user t.

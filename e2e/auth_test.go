@@ -99,7 +99,8 @@ const authQuestion = "SELECT CONCAT(CURRENT_USER(), ' ', IFNULL(DATABASE(), '-')
 // authClient logs in and asks; it gives the answer or "code sqlstate message".
 type authClient struct {
 	name string
-	run  func(t *testing.T, addr string, c authCase) string
+	run  func(t *testing.T, addr, flag string, c authCase) string
+	flag string
 	// lacks are accounts whose plugins the client does not have: what it says then is its own.
 	lacks map[string]bool
 }
@@ -107,19 +108,16 @@ type authClient struct {
 func authClients() []authClient {
 	return []authClient{
 		{name: "go-sql-driver", run: goLogin},
-		{name: "mariadb", run: func(t *testing.T, addr string, c authCase) string { return cliLogin(t, addr, c) }},
-		{name: "mariadb --default-auth=client_ed25519", run: func(t *testing.T, addr string, c authCase) string {
-			return cliLogin(t, addr, c, "--default-auth=client_ed25519")
-		}},
-		{name: "mariadb --default-auth=caching_sha2_password", run: func(t *testing.T, addr string, c authCase) string {
-			return cliLogin(t, addr, c, "--default-auth=caching_sha2_password")
-		}},
+		{name: "mariadb", run: cliLogin},
+		{name: "mariadb --default-auth=client_ed25519", run: cliLogin, flag: "--default-auth=client_ed25519"},
+		{name: "mariadb --default-auth=caching_sha2_password", run: cliLogin, flag: "--default-auth=caching_sha2_password"},
 		// mysqlnd has no ed25519.
 		{name: "mysqli", run: phpLogin, lacks: map[string]bool{"a_ed": true, "a_conf": true, "a_ed_native": true, "a_native_ed": true}},
 	}
 }
 
-func goLogin(t *testing.T, addr string, c authCase) string {
+func goLogin(t *testing.T, addr, _ string, c authCase) string {
+	t.Helper()
 	cfg := mysql.NewConfig()
 	cfg.User, cfg.Passwd, cfg.Net, cfg.Addr, cfg.DBName = c.user, c.password, "tcp", addr, c.schema
 	connector, err := mysql.NewConnector(cfg)
@@ -143,12 +141,13 @@ func goLogin(t *testing.T, addr string, c authCase) string {
 	return answer
 }
 
-func cliLogin(t *testing.T, addr string, c authCase, flags ...string) string {
+func cliLogin(t *testing.T, addr, flag string, c authCase) string {
+	t.Helper()
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		t.Error(err)
 	}
-	args := append([]string{"--no-defaults", "--protocol=tcp", "--host=" + host, "--port=" + port, "--user=" + c.user, "--batch", "--skip-column-names"}, flags...)
+	args := append([]string{"--no-defaults", "--protocol=tcp", "--host=" + host, "--port=" + port, "--user=" + c.user, "--batch", "--skip-column-names"}, strings.Fields(flag)...)
 	if c.password != "" {
 		args = append(args, "--password="+c.password)
 	}
@@ -163,7 +162,8 @@ func cliLogin(t *testing.T, addr string, c authCase, flags ...string) string {
 	return out
 }
 
-func phpLogin(t *testing.T, addr string, c authCase) string {
+func phpLogin(t *testing.T, addr, _ string, c authCase) string {
+	t.Helper()
 	const script = `[, $host, $port, $user, $password, $schema, $question] = $argv; mysqli_report(MYSQLI_REPORT_OFF); $db = mysqli_init();
 		if (!@$db->real_connect($host, $user, $password, $schema ?: null, (int) $port)) { die($db->connect_errno . " " . ($db->sqlstate ?? "") . " " . $db->connect_error); }
 		$result = $db->query($question); echo $result ? $result->fetch_row()[0] : $db->errno . " " . $db->sqlstate . " " . $db->error;`
@@ -225,12 +225,13 @@ func TestAuthentication(t *testing.T) {
 
 // compareLogins makes one login on the writer and through galley.
 func compareLogins(t *testing.T, client *authClient, writer *clusterlab.Node, c authCase) {
+	t.Helper()
 	tidy := func(s string) string {
 		s = strings.TrimSpace(strings.ReplaceAll(s, "'127.0.0.1'", "'HOST'"))
 		return strings.ReplaceAll(s, "'localhost'", "'HOST'")
 	}
-	direct := tidy(client.run(t, writer.Addr(), c))
-	through := tidy(client.run(t, suite.galley.addr, c))
+	direct := tidy(client.run(t, writer.Addr(), client.flag, c))
+	through := tidy(client.run(t, suite.galley.addr, client.flag, c))
 	switch {
 	case direct == "" || through == "":
 		t.Errorf("%s/%s/%s: nothing was said: %q, %q", c.user, c.password, c.schema, direct, through)
