@@ -47,7 +47,9 @@ const askCharset = "SELECT @@character_set_client, @@character_set_connection, @
 func (s *session) settle() error {
 	var w wait
 	if s.login.expired {
-		return nil // The node would answer nothing.
+		vars, _ := s.srv.charsets.find(s.login.charset)
+		s.state.begin(vars) // As its conn will have it: a node lets nobody reset one whose password has expired.
+		return nil          // And it would answer nothing.
 	}
 	if _, ok := s.srv.charsets.find(s.login.charset); !ok {
 		if err := s.learnCharset(&w); err != nil {
