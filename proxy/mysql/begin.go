@@ -15,6 +15,45 @@ import (
 type charsetCache struct {
 	mu   sync.RWMutex
 	vars map[uint8][]variable
+	owns map[string]string // The collation that a character set has by itself.
+	sets map[[2]string]names
+}
+
+// names is what SET NAMES sets.
+type names struct{ charset, collation string }
+
+// accepted gives what SET NAMES charset COLLATE collation sets, if a node has accepted it; collation may be "".
+func (c *charsetCache) accepted(charset, collation string) (names, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	n, ok := c.sets[[2]string{charset, collation}]
+	return n, ok
+}
+
+func (c *charsetCache) accept(charset, collation string, n names) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sets == nil {
+		c.sets = map[[2]string]names{}
+	}
+	c.sets[[2]string{charset, collation}] = n
+}
+
+// own gives the collation that a character set has where none is named.
+func (c *charsetCache) own(charset string) (string, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	collation, ok := c.owns[charset]
+	return collation, ok
+}
+
+func (c *charsetCache) addOwn(charset, collation string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.owns == nil {
+		c.owns = map[string]string{}
+	}
+	c.owns[charset] = collation
 }
 
 func (c *charsetCache) find(id uint8) ([]variable, bool) {
@@ -37,6 +76,8 @@ func (c *charsetCache) clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clear(c.vars)
+	clear(c.owns)
+	clear(c.sets)
 }
 
 // askCharset reads on a new conn which variables its login has set.

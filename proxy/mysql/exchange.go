@@ -292,7 +292,7 @@ func (s *session) noteTrackers(b *backendConn, x *exchange, entries []byte) {
 		s.state.pins |= pinUnknown
 	}
 	if charset && !collation {
-		s.state.forget(collationConnection) // It is the character set's own now.
+		s.ownCollation(x)
 	}
 	if upToDate {
 		b.synced, b.vars = s.state.version, s.state.vars

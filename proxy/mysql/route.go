@@ -31,6 +31,7 @@ const (
 	routeHint
 	routeDiagnostics
 	routeCommand // A command other than a statement.
+	routeSession // Answered by galley: it changes nothing but what the session has set.
 	routeReasons
 )
 
@@ -53,6 +54,8 @@ func (r routeReason) String() string {
 		return "hint"
 	case routeDiagnostics:
 		return "diagnostics"
+	case routeSession:
+		return "session"
 	case routeCommand, routeReasons:
 	}
 	return "command"

@@ -99,6 +99,14 @@ func stateAt(n *mysqltest.Node, sql string) string {
 	return "not run"
 }
 
+// withoutOwn leaves the collations out that character sets have by themselves: where they come from another conn they are set by name.
+func withoutOwn(state string) string {
+	for _, own := range []string{" collation_connection=latin1_swedish_ci", " collation_connection=utf8mb4_general_ci"} {
+		state = strings.Replace(state, own, "", 1)
+	}
+	return state
+}
+
 func TestStateReachesEveryConn(t *testing.T) {
 	for name, c := range map[string]struct {
 		set  []string
@@ -141,7 +149,7 @@ func TestStateReachesEveryConn(t *testing.T) {
 			if c.want == "|" {
 				c.want = stateAt(d.n[0], "INSERT INTO t VALUES (3)")
 			}
-			if got := stateAt(d.n[1], "SELECT 2"); got != c.want {
+			if got := withoutOwn(stateAt(d.n[1], "SELECT 2")); got != c.want {
 				t.Errorf("the reader had %q, want %q", got, c.want)
 			}
 			if got := stateAt(d.n[0], "INSERT INTO t VALUES (3)"); got != c.want {
@@ -150,7 +158,7 @@ func TestStateReachesEveryConn(t *testing.T) {
 			// A conn opened later has it too.
 			d.n[1].CloseConns()
 			cl.query("SELECT 4")
-			if got := stateAt(d.n[1], "SELECT 4"); got != c.want {
+			if got := withoutOwn(stateAt(d.n[1], "SELECT 4")); got != c.want {
 				t.Errorf("a new conn had %q, want %q", got, c.want)
 			}
 		})
@@ -317,4 +325,39 @@ func TestEvictedNodeIsCut(t *testing.T) {
 	if r, err := c.Read(); err != nil || r.Value() != "n1" {
 		t.Errorf("%q, %v", r.Value(), err)
 	}
+}
+
+// TestSetNamesIsAnsweredHere: what a node has accepted once no node is asked again, and it is set where the session goes on.
+func TestSetNamesIsAnsweredHere(t *testing.T) {
+	d := newDoor(t, 2)
+	first := d.client()
+	for _, sql := range []string{"SET NAMES latin1", "SET NAMES latin1", "set names 'latin1' COLLATE latin1_bin", "SET NAMES nonsense_9"} {
+		first.result(sql)
+	}
+	d.n[0].Forget()
+	c := d.client()
+	for _, s := range []struct{ set, want string }{
+		{"SET NAMES latin1;", "character_set_client=latin1 character_set_connection=latin1 character_set_results=latin1 collation_connection=latin1_swedish_ci"},
+		{"SET NAMES 'LATIN1' COLLATE latin1_bin", "character_set_client=latin1 character_set_connection=latin1 character_set_results=latin1 collation_connection=latin1_bin"},
+	} {
+		c.result(s.set)
+		if got := d.ran(s.set); got[0]+got[1] != 0 {
+			t.Errorf("%s ran %v times", s.set, got)
+		}
+		sql := "SELECT a FROM t /* " + strings.TrimRight(strings.ToLower(s.set), ";") + " */"
+		c.query(sql)
+		if got := stateAt(d.n[1], sql); got != "|"+s.want {
+			t.Errorf("%s: the reader had %q", s.set, got)
+		}
+	}
+	for _, sql := range []string{"SET NAMES utf8", "SET NAMES latin1, sql_mode=''"} {
+		c.result(sql)
+		d.expectRan(sql, 1, 0)
+	}
+	c.result("SET old_mode='UTF8_IS_UTF8MB3'")
+	c.result("SET NAMES latin1")
+	d.expectRan("SET NAMES latin1", 1, 0)
+	tracking := d.client(mysqltest.Login{User: "app", Password: "secret", Caps: mysqltest.TrackingCaps})
+	tracking.result("SET NAMES latin1")
+	d.expectRan("SET NAMES latin1", 2, 0)
 }

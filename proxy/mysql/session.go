@@ -235,6 +235,9 @@ func (s *session) query(x *exchange) error {
 			return err
 		}
 	}
+	if done, err := s.setNamesHere(x, &class, x.cmd.Body[1:]); done {
+		return err
+	}
 	t, reason, err := s.place(x, &class, x.cmd.Body[1:])
 	if err != nil {
 		return err

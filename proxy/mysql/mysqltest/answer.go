@@ -188,6 +188,9 @@ func (c *Conn) value(name string) string {
 	case "character_set_client", "character_set_connection", "character_set_results":
 		return "utf8mb4"
 	case "collation_connection":
+		if c.value("character_set_connection") == "latin1" {
+			return "latin1_swedish_ci"
+		}
 		return "utf8mb4_general_ci"
 	}
 	return ""
