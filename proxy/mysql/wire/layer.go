@@ -41,7 +41,9 @@ func (h *headConn) Read(p []byte) (int, error) {
 		return h.Conn.Read(p)
 	}
 	n := copy(p, h.head)
-	h.head = h.head[n:]
+	if h.head = h.head[n:]; len(h.head) == 0 {
+		h.head = nil // It is as long as the handshake's first message.
+	}
 	return n, nil
 }
 
