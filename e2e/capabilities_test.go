@@ -142,3 +142,59 @@ func TestProgress(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestBulkTypes: a second execution in bulk need not say its parameters' types, also where galley runs it on another connection or another session has run the
+// same statement meanwhile.
+func TestBulkTypes(t *testing.T) {
+	needGalley(t)
+	settle(t)
+	const caps = mysqltest.TrackingCaps&^wire.ClientMySQL | wire.ClientBulk
+	first, second := bareClient(t, suite.galley.addr, caps), bareClient(t, suite.galley.addr, caps)
+	ask := func(c *mysqltest.Client, query string) *mysqltest.Result {
+		t.Helper()
+		r, err := c.Query(query)
+		if err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+		return r
+	}
+	ask(first, "CREATE OR REPLACE TABLE bulk (id INT AUTO_INCREMENT PRIMARY KEY, who CHAR(1), v VARCHAR(20))")
+	defer ask(first, "DROP TABLE bulk")
+	prepare := func(c *mysqltest.Client) uint32 {
+		t.Helper()
+		st, err := c.Prepare("INSERT INTO bulk (v) VALUES (?)")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st.ID
+	}
+	run := func(c *mysqltest.Client, id uint32, types string, rows ...string) {
+		t.Helper()
+		b := binary.LittleEndian.AppendUint32(nil, id)
+		if b = append(b, 0, 0); types != "" {
+			b[4] = 128
+		}
+		b = append(b, types...)
+		for _, row := range rows {
+			b = append(append(b, 0), row...)
+		}
+		if err := c.Send(wire.ComStmtBulkExecute, string(b)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Read(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const integer, text = "\x03\x00", "\xfd\x00"
+	a, b := prepare(first), prepare(second)
+	run(first, a, integer, "\x01\x00\x00\x00", "\x02\x00\x00\x00")
+	run(second, b, text, "\x03abc", "\x01d")
+	run(first, a, "", "\x03\x00\x00\x00", "\x04\x00\x00\x00")
+	run(second, b, "", "\x02ef", "\x01g")
+	ask(first, "BEGIN")
+	run(first, a, "", "\x05\x00\x00\x00")
+	ask(first, "COMMIT")
+	if got := ask(first, "SELECT GROUP_CONCAT(v ORDER BY id) FROM bulk").Value(); got != "1,2,abc,d,3,4,ef,g,5" {
+		t.Errorf("%s", got)
+	}
+}

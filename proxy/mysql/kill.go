@@ -170,15 +170,16 @@ func (s *session) killUser(k *classify.KillStatement) error {
 
 // number reads the one parameter of an execution, as far as it is a whole number. The types that come along are kept for later executions, which need not bring them.
 func (st *statement) number(body []byte) (uint64, bool) {
+	const nullBitmap = 10
 	e, ok := parseExecute(body, st.params)
-	if !ok || st.params != 1 || body[e.nullBitmap]&1 != 0 || st.longOn != nil {
+	if !ok || body[0] != wire.ComStmtExecute || st.params != 1 || body[nullBitmap]&1 != 0 || st.longOn != nil {
 		return 0, false
 	}
 	if e.typesEnd > 0 {
-		st.types = bytes.Clone(body[e.flagAt+1 : e.typesEnd])
+		st.types = bytes.Clone(body[e.typesAt:e.typesEnd])
 	}
 	if len(st.types) < 2 {
 		return 0, false
 	}
-	return parameterNumber(st.types[0], body[max(e.flagAt+1, e.typesEnd):])
+	return parameterNumber(st.types[0], body[max(e.typesAt, e.typesEnd):])
 }

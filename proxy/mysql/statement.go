@@ -97,46 +97,48 @@ func (b *backendConn) closeStmt(key stmtKey, st *backendStmt) {
 // lastPrepared is the statement id that stands for the one prepared last (MariaDB KB, "COM_STMT_EXECUTE": direct execution).
 const lastPrepared = 0xffffffff
 
-// execute is the fixed front of COM_STMT_EXECUTE and COM_STMT_BULK_EXECUTE: command, statement id, flags and (not for bulk) iteration count.
+// executeParts is where an execution says which types its parameters have.
 type executeParts struct {
-	nullBitmap int // Offset of the NULL bitmap.
-	flagAt     int // Offset of the new-parameters-bound flag.
-	typesEnd   int // Offset behind the types, where they are sent; 0 otherwise.
+	flagAt   int  // Offset of the byte that says whether types are sent.
+	flag     byte // The bit in it.
+	typesAt  int  // Offset of the types, or of what follows where there are none.
+	typesEnd int  // Offset behind the types, where they are sent; 0 otherwise.
 }
 
-// parseExecute finds the parameter types in a COM_STMT_EXECUTE payload (MY, "COM_STMT_EXECUTE"). ok is false where it is too short to be one.
+// bulkTypes is the flag of COM_STMT_BULK_EXECUTE that types are sent (KB, "COM_STMT_BULK_EXECUTE").
+const bulkTypes = 128
+
+// parseExecute finds the parameter types in the payload of COM_STMT_EXECUTE (MY; behind 10 bytes the NULL bitmap, then the flag) or of COM_STMT_BULK_EXECUTE
+// (KB; two bytes of flags behind the statement's id). ok is false where it is too short to be one.
 func parseExecute(body []byte, params int) (e executeParts, ok bool) {
-	if len(body) < 10 {
+	if len(body) == 0 {
 		return e, false
 	}
-	if params == 0 {
-		return e, true
+	e.flag, e.flagAt = 1, 10+(params+7)/8
+	e.typesAt = e.flagAt + 1
+	if body[0] == wire.ComStmtBulkExecute {
+		e.flag, e.flagAt, e.typesAt = bulkTypes, 5, 7
 	}
-	e.nullBitmap = 10
-	e.flagAt = 10 + (params+7)/8
-	if len(body) <= e.flagAt {
+	if len(body) < e.typesAt {
 		return e, false
 	}
-	if body[e.flagAt] == 1 {
-		e.typesEnd = e.flagAt + 1 + 2*params
-		if len(body) < e.typesEnd {
-			return e, false
-		}
+	if body[e.flagAt]&e.flag != 0 {
+		e.typesEnd = e.typesAt + 2*params
 	}
-	return e, true
+	return e, len(body) >= e.typesEnd
 }
 
 // bind keeps the parameter types that an execution brings, and says whether the execution must be sent with the kept ones because the node has not seen them.
 func (st *statement) bind(body []byte, known *backendStmt) (addTypes, ok bool) {
-	if body[0] != wire.ComStmtExecute || st.params == 0 {
-		return false, true // A bulk execution says with each call whether it brings types; drivers always do.
+	if st.params == 0 {
+		return false, true
 	}
 	e, ok := parseExecute(body, st.params)
 	if !ok {
 		return false, false
 	}
 	if e.typesEnd > 0 {
-		if types := body[e.flagAt+1 : e.typesEnd]; !bytes.Equal(types, st.types) {
+		if types := body[e.typesAt:e.typesEnd]; !bytes.Equal(types, st.types) {
 			st.types = bytes.Clone(types)
 		}
 		known.types = st.types
@@ -149,15 +151,16 @@ func (st *statement) bind(body []byte, known *backendStmt) (addTypes, ok bool) {
 	return false, true
 }
 
-// appendWithTypes appends a COM_STMT_EXECUTE packet that carries the kept types.
+// appendWithTypes appends the packet of an execution that bind said to send with the kept types.
 func (st *statement) appendWithTypes(b, body []byte) []byte {
-	at := 10 + (st.params+7)/8
+	e, _ := parseExecute(body, st.params)
 	n := len(body) + len(st.types)
 	b = append(b, byte(n), byte(n>>8), byte(n>>16), 0)
-	b = append(b, body[:at]...)
-	b = append(b, 1)
+	front := len(b)
+	b = append(b, body[:e.typesAt]...)
+	b[front+e.flagAt] |= e.flag
 	b = append(b, st.types...)
-	return append(b, body[at+1:]...)
+	return append(b, body[e.typesAt:]...)
 }
 
 // statementID reads the id from the payload of a command on a prepared statement.

@@ -198,3 +198,6 @@ func (c *Conn) value(name string) string {
 
 // put16 writes a little-endian number.
 func put16(b []byte, v int) []byte { return binary.LittleEndian.AppendUint16(b, uint16(v)) }
+
+// Packet puts a packet of any content into the answer.
+func (c *Conn) Packet(payload []byte) { c.packet(payload) }

@@ -207,7 +207,7 @@ func (c *Conn) dispatch(cmd *Command) error {
 		return c.query(cmd)
 	case wire.ComInitDB:
 		return c.use(cmd.Text)
-	case wire.ComStmtPrepare, wire.ComStmtExecute, wire.ComStmtFetch, wire.ComStmtReset, wire.ComStmtClose, wire.ComStmtSendLongData:
+	case wire.ComStmtPrepare, wire.ComStmtExecute, wire.ComStmtBulkExecute, wire.ComStmtFetch, wire.ComStmtReset, wire.ComStmtClose, wire.ComStmtSendLongData:
 		return c.prepared(cmd)
 	}
 	if reply := c.Node.take(comName(cmd.Com)); reply != nil {

@@ -22,6 +22,7 @@ type Command struct {
 	Com    byte
 	Text   string // The argument; of COM_STMT_EXECUTE the statement's text.
 	Body   []byte // The whole payload.
+	Types  string // Of an execution: the types of its parameters, for replies only.
 	Schema string // Of the connection, before the command.
 	Vars   string // What has been set on the connection, as name=value pairs in the order of their first setting.
 }

@@ -13,7 +13,7 @@ type stmt struct {
 	id     uint32
 	text   string
 	params int
-	typed  bool // Parameter types have been bound.
+	types  string // The parameter types that have been bound.
 	long   []byte
 	cursor []string // Values of the rows that a cursor has still to give.
 	open   bool
@@ -85,21 +85,30 @@ func (c *Conn) Prepare(text string) {
 	}
 }
 
-func (c *Conn) execute(st *stmt, cmd *Command) error {
-	if st.params > 0 {
-		at := 10 + (st.params+7)/8
-		if len(cmd.Body) <= at || cmd.Body[at] == 1 && len(cmd.Body) < at+1+2*st.params {
-			c.Err(1210, "Incorrect arguments to mysqld_stmt_execute")
-			return nil
-		}
-		if cmd.Body[at] == 1 {
-			st.typed = true
-		}
-		if !st.typed {
-			c.Err(1210, "Incorrect arguments to mysqld_stmt_execute")
-			return nil
-		}
+// bound takes the parameter types of an execution, single or in bulk; false is one that has none, now or before.
+func (st *stmt) bound(body []byte) bool {
+	flag, at, types := byte(1), 10+(st.params+7)/8, 11+(st.params+7)/8
+	if body[0] == wire.ComStmtBulkExecute {
+		flag, at, types = 128, 5, 7
 	}
+	if len(body) <= at {
+		return false
+	}
+	if body[at]&flag != 0 {
+		if len(body) < types+2*st.params {
+			return false
+		}
+		st.types = string(body[types : types+2*st.params])
+	}
+	return st.types != ""
+}
+
+func (c *Conn) execute(st *stmt, cmd *Command) error {
+	if st.params > 0 && !st.bound(cmd.Body) {
+		c.Err(1210, "Incorrect arguments to mysqld_stmt_execute")
+		return nil
+	}
+	cmd.Types = st.types
 	long := st.long
 	st.long, st.open = nil, false
 	if reply := c.Node.take(st.text); reply != nil {
@@ -113,7 +122,7 @@ func (c *Conn) execute(st *stmt, cmd *Command) error {
 		return c.query(cmd)
 	}
 	c.implicit(true)
-	if cmd.Body[5]&1 != 0 { // CURSOR_TYPE_READ_ONLY.
+	if cmd.Com == wire.ComStmtExecute && cmd.Body[5]&1 != 0 { // CURSOR_TYPE_READ_ONLY.
 		st.open, st.cursor = true, []string{c.Node.Name, "second", "third"}
 		c.head([]string{"a"})
 		c.endWith(wire.StatusCursorExists)
