@@ -3,6 +3,7 @@ package mysql
 import (
 	"strconv"
 
+	"galley/proxy/mysql/classify"
 	"galley/proxy/mysql/wire"
 )
 
@@ -16,11 +17,15 @@ func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 	}
 	schema := b.schema != s.state.schema && s.state.schema != ""
 	left := b.left != s.state.leftVersion && x.sees != 0
-	if b.synced == s.state.version && !schema && !b.retrack && !left && b.foreign&x.sees == 0 {
+	foreign := b.foreign & x.sees
+	if s.binds(x) {
+		foreign |= b.foreign & tieVariables // What comes behind it must not reset the conn.
+	}
+	if b.synced == s.state.version && !schema && !b.retrack && !left && foreign == 0 {
 		return 0, nil
 	}
 	b.out = b.out[:0]
-	if b.foreign&x.sees&tieVariables != 0 || b.synced != s.state.version && !s.state.covers(b.vars) {
+	if foreign&tieVariables != 0 || b.synced != s.state.version && !s.state.covers(b.vars) {
 		n += b.appendReset()
 		schema = s.state.schema != ""
 	} else if b.retrack {
@@ -50,6 +55,12 @@ func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 		}
 	}
 	return 0, nil
+}
+
+// binds says whether x may leave on its conn what a reset would end: a transaction, what pins, a cursor, long data.
+func (s *session) binds(x *exchange) bool {
+	const kinds = kindSet(1<<classify.Set | 1<<classify.SetGlobal | 1<<classify.XA | 1<<classify.Handler | 1<<classify.TempTable | 1<<classify.Prepare)
+	return x.pins != 0 || x.commits || x.longData || x.kind == wire.AnswerCursor || kinds.has(x.of) || s.status&wire.StatusAutocommit == 0
 }
 
 // appendReset puts a reset of the conn into b.out: the node's state of the session is then that of a new one but for the schema, which stays (facts: trap 1).
