@@ -24,8 +24,14 @@ func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 	if b.synced == s.state.version && !schema && !b.retrack && !left && foreign == 0 {
 		return 0, nil
 	}
+	reset := foreign&tieVariables != 0 || b.synced != s.state.version && !s.state.covers(b.vars)
+	if reset = reset && !s.bound(b); reset && b.own&^tieLast != 0 {
+		if err := s.saveOwn(b); err != nil {
+			return 0, &backendError{err}
+		}
+	}
 	b.out = b.out[:0]
-	if foreign&tieVariables != 0 || b.synced != s.state.version && !s.state.covers(b.vars) {
+	if reset {
 		n += b.appendReset()
 		schema = s.state.schema != ""
 	} else if b.retrack {
@@ -61,6 +67,17 @@ func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 func (s *session) binds(x *exchange) bool {
 	const kinds = kindSet(1<<classify.Set | 1<<classify.SetGlobal | 1<<classify.XA | 1<<classify.Handler | 1<<classify.TempTable | 1<<classify.Prepare)
 	return x.pins != 0 || x.commits || x.longData || x.kind == wire.AnswerCursor || kinds.has(x.of) || s.status&wire.StatusAutocommit == 0
+}
+
+// saveOwn reads what the session itself has left on b, which is to be reset.
+func (s *session) saveOwn(b *backendConn) error {
+	r := newRescue(b, b.own)
+	if err := r.read(b); err != nil {
+		return err
+	}
+	r.end()
+	s.takeBack(r)
+	return nil
 }
 
 // appendReset puts a reset of the conn into b.out: the node's state of the session is then that of a new one but for the schema, which stays (facts: trap 1).

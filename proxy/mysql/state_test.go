@@ -99,14 +99,14 @@ func TestStateKeepsWhatConnsHave(t *testing.T) {
 
 func TestSetNames(t *testing.T) {
 	for sql, want := range map[string]string{
-		"set names utf8mb4":                             "utf8mb4 ",
-		"set names utf8mb4 collate utf8mb4_bin":         "utf8mb4 utf8mb4_bin",
-		"set names 'utf8mb4' collate 'utf8mb4_bin' ; ":  "utf8mb4 utf8mb4_bin",
-		"set names utf8mb4 collate default":             "",
-		"set names default":                             "",
-		"set names utf8mb4 collate 'a\\'":               "",
-		"set names utf8mb4 collate x, sql_mode=''":      "",
-		"set names":                                     "",
+		"set names utf8mb4":                            "utf8mb4 ",
+		"set names utf8mb4 collate utf8mb4_bin":        "utf8mb4 utf8mb4_bin",
+		"set names 'utf8mb4' collate 'utf8mb4_bin' ; ": "utf8mb4 utf8mb4_bin",
+		"set names utf8mb4 collate default":            "",
+		"set names default":                            "",
+		"set names utf8mb4 collate 'a\\'":              "",
+		"set names utf8mb4 collate x, sql_mode=''":     "",
+		"set names": "",
 		"set collation_connection = utf8mb4_general_ci": "",
 		"set names utf8mb4 /* */ collate utf8mb4_bin":   "",
 	} {

@@ -57,6 +57,9 @@ func tiesNeeded(c *classify.Class) (t ties) {
 // tiesSeen says which ties of others a statement must not find on its conn: more than it names, as a trigger may ask for them.
 func tiesSeen(c *classify.Class) (t ties) {
 	t = tiesNeeded(c)
+	if tiesOf(c)&(tieVariables|tieMaybe) != 0 {
+		t |= tieVariables // Else its own could not be told from theirs.
+	}
 	if c.Kind == classify.DML || c.Kind == classify.LoadDataLocal {
 		t |= tieVariables | tieInsertID
 	}

@@ -229,6 +229,7 @@ func (c *Conn) dispatch(cmd *Command) error {
 	case wire.ComProcessInfo:
 		c.Rows([]string{"Id", "Info"}, []string{c.Node.Name, "x"})
 	case wire.ComResetConnection:
+		c.userVars, c.insertID = nil, 0
 		c.vars, c.stmts, c.trackers, c.Status = nil, map[uint32]*stmt{}, nil, wire.StatusAutocommit
 		c.begins()
 		c.OK(wire.OK{})
@@ -262,6 +263,9 @@ func (c *Conn) settings() string {
 		if !strings.HasPrefix(v.name, "session_track_") {
 			parts = append(parts, v.name+"="+v.value)
 		}
+	}
+	for name, value := range c.userVars {
+		parts = append(parts, "@"+name+"="+value+" ")
 	}
 	return strings.Join(parts, " ")
 }

@@ -1,0 +1,92 @@
+package mysql
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"galley/config"
+)
+
+// oneConn lets there be one conn to each node.
+func oneConn(c *config.MySQL) { c.Pool.MaxPerNode = 1 }
+
+// TestLeftOversOfOthers: what one session leaves on a conn goes with it, and the next session neither sees it nor takes it for its own.
+func TestLeftOversOfOthers(t *testing.T) {
+	d := newDoor(t, 1, oneConn)
+	a, b := d.client(), d.client()
+	a.result("SET @x=1")
+	b.result("SET @y=2")
+	a.result("INSERT INTO t VALUES (1)")
+	b.result("INSERT INTO t VALUES (2)")
+	d.n[0].Forget()
+	a.query("SELECT @x, LAST_INSERT_ID()")
+	b.query("SELECT @y, LAST_INSERT_ID()")
+	sets := func() (all []string) {
+		for _, sql := range d.n[0].Texts() {
+			if strings.HasPrefix(sql, "SET @") {
+				all = append(all, sql)
+			}
+		}
+		return all
+	}
+	if got := sets(); !slices.Equal(got, []string{"SET @`x`=1, last_insert_id=1", "SET @`y`=2, last_insert_id=1"}) {
+		t.Errorf("set %q", got)
+	}
+}
+
+// TestManySessionsOnOneConn: each finds its own state, whoever had the conn in between.
+func TestManySessionsOnOneConn(t *testing.T) {
+	d := newDoor(t, 1, oneConn)
+	const sessions, rounds = 12, 15
+	var all sync.WaitGroup
+	for i := range sessions {
+		c := d.client()
+		all.Go(func() {
+			c.result(fmt.Sprintf("SET time_zone='+01:%02d'", i))
+			c.result(fmt.Sprintf("SET @me=%d", i))
+			for r := range rounds {
+				c.result(fmt.Sprintf("INSERT INTO t VALUES (%d, %d)", i, r))
+				c.query(fmt.Sprintf("SELECT @me, %d, %d", i, r))
+			}
+		})
+	}
+	all.Wait()
+	if got := d.n[0].Conns(); got != 1 {
+		t.Errorf("%d conns", got)
+	}
+	for _, cmd := range d.n[0].Commands() {
+		var i, r int
+		if _, err := fmt.Sscanf(cmd.Text, "SELECT @me, %d, %d", &i, &r); err != nil {
+			continue
+		}
+		if want := fmt.Sprintf("time_zone=+01:%02d", i); !strings.Contains(cmd.Vars, want) || !strings.Contains(cmd.Vars, fmt.Sprintf("@me=%d ", i)) {
+			t.Errorf("%s ran with %q", cmd.Text, cmd.Vars)
+		}
+	}
+}
+
+// TestDeadIdleConnsAreNotGivenOut: those that the node has closed are noticed before they are used.
+func TestDeadIdleConnsAreNotGivenOut(t *testing.T) {
+	d := newSocketDoor(t, 2)
+	var clients []*testClient
+	for range 8 {
+		c := d.client()
+		c.result("BEGIN")
+		clients = append(clients, c)
+	}
+	for _, c := range clients {
+		c.result("COMMIT")
+	}
+	if got := d.n[0].Conns(); got != 8 {
+		t.Fatalf("%d conns", got)
+	}
+	d.n[0].CloseConns()
+	d.srv.tick.Add(1)
+	pastIdleCheck(t)
+	c := d.client()
+	c.result("INSERT INTO t VALUES (1)")
+	d.expectRan("INSERT INTO t VALUES (1)", 1, 0)
+}
