@@ -447,6 +447,7 @@ func (s *session) save(b *backendConn) {
 // await waits in set's queue.
 func (s *session) await(view *cluster.View, set *connSet, w *waiter) (*backendConn, error) {
 	limit := s.srv.config().Pool.WaitForConnection
+	s.takeHalts()
 	s.shown.queued.Store(true)
 	defer s.shown.queued.Store(false)
 	timer := time.NewTimer(min(growAfter, limit))
@@ -472,6 +473,8 @@ func (s *session) await(view *cluster.View, set *connSet, w *waiter) (*backendCo
 				continue
 			}
 			end = s.srv.full(set, w)
+		case <-s.halt:
+			end = errHalted()
 		case <-s.ctx.Done():
 			end = endSession(s.stopReason(), context.Cause(s.ctx))
 		}
@@ -553,6 +556,7 @@ func (s *session) waitForNode(view *cluster.View, changed <-chan struct{}, t tar
 	if (t == toReader && len(view.Readers) > 0) || (t != toReader && view.Writer >= 0) {
 		left = min(left, probePause)
 	}
+	s.takeHalts()
 	s.srv.metrics.waiting.Add(1)
 	s.shown.waiting.Store(true)
 	defer func() {
@@ -564,6 +568,8 @@ func (s *session) waitForNode(view *cluster.View, changed <-chan struct{}, t tar
 	select {
 	case <-changed:
 	case <-timer.C:
+	case <-s.halt:
+		return errHalted()
 	case <-s.ctx.Done():
 		return endSession(closeShutdown, context.Cause(s.ctx))
 	}

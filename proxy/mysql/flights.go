@@ -73,8 +73,8 @@ func (f *flights) room() bool { return f.limit == 0 || f.in < f.limit }
 
 func (l *lane) room() bool { return l.limit == 0 || l.in < l.limit }
 
-// enter waits until a statement of the user may run, at most for wait, and counts it. The lane is nil where it may not, and full says whose limit it was; unless ctx has ended.
-func (f *flights) enter(ctx context.Context, user string, wait time.Duration, force bool) (of, full *lane) {
+// enter waits until a statement of the user may run, at most for wait, and counts it. The lane is nil where it may not, and full says whose limit it was; unless ctx or halt has ended the wait.
+func (f *flights) enter(ctx context.Context, halt <-chan struct{}, user string, wait time.Duration, force bool) (of, full *lane, halted bool) {
 	f.mu.Lock()
 	l := f.lanes[user]
 	if l == nil {
@@ -84,7 +84,7 @@ func (f *flights) enter(ctx context.Context, user string, wait time.Duration, fo
 		l.in++
 		f.in++
 		f.mu.Unlock()
-		return l, nil
+		return l, nil, false
 	}
 	f.turn++
 	t := &ticket{turn: f.turn, ready: make(chan struct{})}
@@ -96,22 +96,24 @@ func (f *flights) enter(ctx context.Context, user string, wait time.Duration, fo
 	defer timer.Stop()
 	select {
 	case <-t.ready:
-		return l, nil
+		return l, nil, false
 	case <-timer.C:
 	case <-ctx.Done():
+	case <-halt:
+		halted = true
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	select {
 	case <-t.ready: // In the last moment.
-		return l, nil
+		return l, nil, false
 	default:
 	}
 	l.queue.Remove(place)
 	if !l.room() {
-		return nil, l
+		return nil, l, halted
 	}
-	return nil, &f.others
+	return nil, &f.others, halted
 }
 
 // leave takes back one enter, and lets the next ones run.
@@ -162,14 +164,17 @@ func (s *session) takeOff(class *classify.Class) (*lane, error) {
 		return nil, nil
 	}
 	c := s.srv.config()
+	s.takeHalts()
 	s.shown.held.Store(true)
-	of, full := f.enter(s.ctx, s.login.user, c.Pool.WaitForConnection, s.trx != nil || s.state.pins != 0)
+	of, full, halted := f.enter(s.ctx, s.halt, s.login.user, c.Pool.WaitForConnection, s.trx != nil || s.state.pins != 0)
 	s.shown.held.Store(false)
 	switch {
 	case of != nil:
 		return of, nil
 	case s.ctx.Err() != nil:
 		return nil, endSession(s.stopReason(), context.Cause(s.ctx))
+	case halted:
+		return nil, errHalted()
 	}
 	f.refused.Add(1)
 	if full == &f.others {

@@ -29,7 +29,7 @@ func TestFlightsInOrder(t *testing.T) {
 		lanes := map[string]*lane{}
 		for _, name := range []string{"a1", "b1", "a2", "b2", "c1", "a3"} {
 			go func() {
-				l, _ := f.enter(ctx, name[:1], time.Hour, false)
+				l, _, _ := f.enter(ctx, nil, name[:1], time.Hour, false)
 				mu.Lock()
 				defer mu.Unlock()
 				got = append(got, name)
@@ -64,21 +64,21 @@ func TestFlightsGiveUp(t *testing.T) {
 		var f flights
 		f.set(limited(1, config.Limit{User: "a", MaxInFlight: 1}))
 		ctx, cancel := context.WithCancel(context.Background())
-		first, _ := f.enter(ctx, "a", time.Second, false)
-		if l, full := f.enter(ctx, "b", time.Second, false); l != nil || full != &f.others {
+		first, _, _ := f.enter(ctx, nil, "a", time.Second, false)
+		if l, full, _ := f.enter(ctx, nil, "b", time.Second, false); l != nil || full != &f.others {
 			t.Error("b has run, or it was its own limit")
 		}
-		if l, full := f.enter(ctx, "a", time.Second, false); l != nil || full != f.lanes["a"] {
+		if l, full, _ := f.enter(ctx, nil, "a", time.Second, false); l != nil || full != f.lanes["a"] {
 			t.Error("a has run, or it was the limit of all")
 		}
-		within, _ := f.enter(ctx, "b", time.Second, true)
+		within, _, _ := f.enter(ctx, nil, "b", time.Second, true)
 		if within == nil || f.in != 2 {
 			t.Error("a transaction waits")
 		}
 		f.leave(within)
 		done := make(chan *lane)
 		go func() {
-			l, _ := f.enter(ctx, "b", time.Hour, false)
+			l, _, _ := f.enter(ctx, nil, "b", time.Hour, false)
 			done <- l
 		}()
 		synctest.Wait()
@@ -87,7 +87,7 @@ func TestFlightsGiveUp(t *testing.T) {
 			t.Error("it has run although its session is over")
 		}
 		go func() {
-			l, _ := f.enter(context.Background(), "b", time.Hour, false)
+			l, _, _ := f.enter(context.Background(), nil, "b", time.Hour, false)
 			done <- l
 		}()
 		synctest.Wait()

@@ -124,11 +124,43 @@ func (s *session) killSession(target *session, k *classify.KillStatement) *wire.
 		return wire.NewError(codeKillDenied, "You are not owner of thread %d", target.id)
 	}
 	s.srv.metrics.kills[killAsked].Add(1)
+	if k.Query && !ran {
+		target.halted()
+	}
 	if !k.Query {
 		target.cancel(errKilled)
 		_ = target.client.Close()
 	}
 	return nil
+}
+
+// waits says whether the session's statement waits to be run. It may be called from any goroutine.
+func (s *session) waits() bool {
+	return s.shown.waiting.Load() || s.shown.queued.Load() || s.shown.held.Load()
+}
+
+// halted ends the wait of the session's statement, where it waits to be run.
+func (s *session) halted() {
+	if !s.waits() {
+		return
+	}
+	select {
+	case s.halt <- struct{}{}:
+	default:
+	}
+}
+
+// takeHalts forgets a KILL QUERY that came when the wait that it was to end was over.
+func (s *session) takeHalts() {
+	select {
+	case <-s.halt:
+	default:
+	}
+}
+
+// errHalted is what the client is told whose statement has been killed while it waited.
+func errHalted() error {
+	return &fullError{wire.NewError(codeInterrupted, "Query execution was interrupted")}
 }
 
 // killUser runs KILL USER: on galley's sessions of that user, and on the user's other threads on every node.

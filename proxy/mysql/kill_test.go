@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"galley/config"
 	"galley/proxy/mysql/mysqltest"
 )
 
@@ -102,18 +103,40 @@ func TestKillForms(t *testing.T) {
 
 func TestKillWaiting(t *testing.T) {
 	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
-		d := newDoor(t, 2)
-		c, target := d.client(), d.client()
-		d.cluster.Set(nil, d.n[1])
-		answer := asking(target, "UPDATE t SET a = 1")
-		synctest.Wait()
-		began := time.Now()
-		c.result(fmt.Sprintf("KILL %d", target.Greeting.ThreadID))
-		if err := <-answer; err == nil || time.Since(began) != 0 {
-			t.Errorf("the killed session: %v after %s", err, time.Since(began))
+	full := func(c *config.MySQL) {
+		c.Pool = config.Pool{Multiplex: true, MaxPerNode: 1, MaxWaiting: 10, Opening: 1, WaitForConnection: time.Hour, IdleTime: time.Minute, Lifetime: time.Hour, MaxStatements: 10}
+	}
+	for name, test := range map[string]struct {
+		change func(*config.MySQL)
+		block  func(d *door)
+	}{
+		"for a node":       {func(*config.MySQL) {}, func(d *door) { d.cluster.Set(nil, d.n[1]) }},
+		"for a connection": {full, func(d *door) { d.client().result("BEGIN") }},
+		"for its turn": {func(c *config.MySQL) { c.MaxInFlight, c.Pool.WaitForConnection = 1, time.Hour }, func(d *door) {
+			d.n[0].On("INSERT", mysqltest.Hang())
+			asking(d.client(), "INSERT INTO t VALUES (1)")
+		}},
+	} {
+		for _, form := range []string{"KILL %d", "KILL QUERY %d"} {
+			t.Run(name+", "+form, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					d := newDoor(t, 2, test.change)
+					c, target := d.client(), d.client()
+					test.block(d)
+					synctest.Wait()
+					answer := asking(target, "UPDATE t SET a = 1")
+					synctest.Wait()
+					began := time.Now()
+					c.result(fmt.Sprintf(form, target.Greeting.ThreadID))
+					err := <-answer
+					if killed := mysqltest.IsError(err, 1317); err == nil || killed != strings.Contains(form, "QUERY") || time.Since(began) != 0 {
+						t.Errorf("the killed session: %v after %s", err, time.Since(began))
+					}
+					d.expectRan("UPDATE t SET a = 1", 0, 0)
+				})
+			})
 		}
-	})
+	}
 }
 
 func TestKillQueryID(t *testing.T) {

@@ -198,6 +198,8 @@ func (c *shownSession) describe(row, by []value, now time.Time) {
 	switch {
 	case c.shown.waiting.Load():
 		row[processState].text = "waiting for a node"
+	case c.shown.queued.Load():
+		row[processState].text = "waiting for a connection"
 	case c.shown.held.Load():
 		row[processState].text = "waiting for its turn"
 	case by != nil && c.on == c.shown.running.Load():

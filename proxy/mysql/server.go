@@ -227,7 +227,7 @@ func (s *Server) accept(ctx, front context.Context, l net.Listener) error {
 // client serves one client from its first byte to its last.
 func (s *Server) client(ctx, front context.Context, nc net.Conn) {
 	defer s.wg.Done()
-	c := &session{srv: s, client: wire.NewConn(nc, s.buffers)}
+	c := &session{srv: s, halt: make(chan struct{}, 1), client: wire.NewConn(nc, s.buffers)}
 	if !c.meet(front) {
 		return
 	}

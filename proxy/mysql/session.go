@@ -61,6 +61,7 @@ type session struct {
 	rescues  []*rescue
 	over     atomic.Bool // It asks for nothing any more.
 
+	halt     chan struct{} // KILL QUERY, for a statement that waits.
 	overtime atomic.Uint64 // The activity whose statement is killed for its time.
 
 	answer  wire.Answer

@@ -123,7 +123,7 @@ func (s *session) sweepBusy(r *rules, doing uint64, now time.Time) {
 	case s.client.Gone():
 		s.shown.swept.dealt = doing
 		if b == nil {
-			if s.shown.waiting.Load() || s.shown.held.Load() {
+			if s.waits() {
 				s.cancel(errClientGone)
 			}
 			s.shown.swept.dealt = 0 // It may begin to run yet.
