@@ -7,6 +7,7 @@ import (
 
 	"galley/cluster"
 	"galley/proxy/admin"
+	"galley/proxy/mysql"
 )
 
 // shownSessions bounds the sessions on the status page.
@@ -90,13 +91,13 @@ func words(r cluster.Reason) string { return strings.ReplaceAll(r.String(), "_",
 func nodeID(n *cluster.Node) string { return n.Addr }
 
 func (g *galley) nodeRow(now time.Time, n *cluster.Node) admin.NodeRow {
-	conns, commands := g.mysql.NodeStats(n)
+	stats := g.mysql.NodeStats(n)
 	row := admin.NodeRow{
 		ID: nodeID(n), Name: n.Name, Addr: n.Addr, Role: role(n), State: n.Status.State.String(), Reason: n.Reason.String(), ReasonText: advice(n.Reason),
 		RecvQueue: int64(n.Status.RecvQueue), SendQueue: int64(n.Status.SendQueue), FCLimit: n.Status.FCLimit,
 		FlowControlPausedSecondsTotal: time.Duration(n.Status.PausedNS).Seconds(),
 		ThreadsRunning:                int64(n.Status.ThreadsRunning), ThreadsConnected: int64(n.Status.ThreadsConnected), MaxConnections: int64(n.Status.MaxConnections),
-		InFlight: n.Backend.InFlight(), BackendConns: int64(conns), Share: n.Share, Queries: commands, LastCommitted: n.Status.LastApplied,
+		InFlight: n.Backend.InFlight(), BackendConns: int64(stats.Open), Pool: poolPart(&stats), Share: n.Share, Queries: stats.Commands, LastCommitted: n.Status.LastApplied,
 		Version: n.Status.Server.Version, Discovered: !n.Configured,
 	}
 	if row.Name == "" {
@@ -109,6 +110,24 @@ func (g *galley) nodeRow(now time.Time, n *cluster.Node) admin.NodeRow {
 		row.FlowControlPaused = samples[len(samples)-1].Paused
 	}
 	return row
+}
+
+// poolPart is a node's connections as the page has them.
+func poolPart(n *mysql.NodeStats) admin.NodePool {
+	p := admin.NodePool{
+		InUse: int64(n.InUse()), Idle: int64(n.Idle), Opening: int64(n.Opening), Limit: int64(n.Limit), Waiting: int64(n.Waiting), LongestWait: n.Longest,
+		Pinned: int64(n.Pinned), InTransaction: int64(n.InTransaction), Running: int64(n.Running), Kept: int64(n.Kept),
+		Waits: n.Waits, Waited: n.Waited, Timeouts: n.Timeouts, LastTimeout: n.LastTimeout, Opened: n.Opened, Resets: n.Resets, Moved: n.Moved,
+	}
+	for _, c := range n.PinnedBy {
+		p.PinnedBy = append(p.PinnedBy, admin.PinCount{Reason: c.Reason, Count: int64(c.N)})
+	}
+	for _, u := range n.Users {
+		p.Users = append(p.Users, admin.UserPool{
+			User: u.User, InUse: int64(u.Open - u.Idle), Idle: int64(u.Idle), Opening: int64(u.Opening), Waiting: int64(u.Waiting), Limit: int64(u.Max),
+		})
+	}
+	return p
 }
 
 func role(n *cluster.Node) string {
@@ -127,13 +146,14 @@ func (g *galley) mysqlPart() admin.MySQL {
 	st := g.mysql.Stats()
 	m := admin.MySQL{
 		Listen: g.mysqlAddr(), Sessions: st.Sessions, ActiveSessions: st.Active, MaxSessions: int64(g.config().MySQL.MaxConnections), Waiting: st.Waiting,
-		SessionsTotal: st.SessionsTotal, QueriesTotal: st.Statements, ReadsTotal: st.Reads, WritesTotal: st.Statements - st.Reads, ErrorsTotal: st.Errors,
+		WaitingForConn: st.Queued,
+		SessionsTotal:  st.SessionsTotal, QueriesTotal: st.Statements, ReadsTotal: st.Reads, WritesTotal: st.Statements - st.Reads, ErrorsTotal: st.Errors,
 	}
 	for _, b := range st.Latency {
 		m.Latency = append(m.Latency, admin.Bucket{LE: b.Bound, Count: b.Count})
 	}
 	for _, r := range g.mysql.Sessions(shownSessions) {
-		row := admin.SessionRow{ID: uint64(r.ID), User: r.User, ClientAddr: r.Client, Schema: r.Schema, State: r.State, Node: r.Node, Age: r.Age}
+		row := admin.SessionRow{ID: uint64(r.ID), User: r.User, ClientAddr: r.Client, Schema: r.Schema, State: r.State, StateAge: r.For, Node: r.Node, Holds: r.Holds, Age: r.Age}
 		if r.Pins != "" {
 			row.Pins = strings.Split(r.Pins, ",")
 		}

@@ -113,3 +113,41 @@ func TestExampleIsValid(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestStatusOfAFullPool: who waits for connections, and who has them.
+func TestStatusOfAFullPool(t *testing.T) {
+	const body = `{"headline": {"text": "48 sessions wait.", "detail": "All is in use."},
+		"nodes": [
+			{"id": "a:1", "addr": "a:1", "pool": {"in_use": 113, "limit": 113, "waiting": 48, "longest_wait_seconds": 4.2,
+				"users": [{"user": "shop", "in_use": 100, "waiting": 48, "limit": 0}, {"user": "wp", "in_use": 13, "idle": 1, "limit": 20}]}},
+			{"id": "b:1", "addr": "b:1", "pool": {"in_use": 1, "idle": 2, "limit": 113}}],
+		"mysql": {"sessions": 200, "waiting_for_connection": 48, "session_rows": [
+			{"id": 7, "user": "shop", "state": "in transaction", "state_seconds": 3, "holds": ["a:1"], "pins": []},
+			{"id": 8, "user": "shop", "state": "idle", "state_seconds": 900, "holds": ["a:1"], "pins": ["user_lock"]},
+			{"id": 9, "user": "shop", "state": "idle", "state_seconds": 950, "holds": ["b:1"], "pins": ["handler"]}]}}`
+	var s statusAnswer
+	if err := json.Unmarshal([]byte(body), &s); err != nil {
+		t.Fatal(err)
+	}
+	show := func() string {
+		var out bytes.Buffer
+		s.print(newPrinter(&out))
+		return strings.Join(strings.Fields(out.String()), " ")
+	}
+	text := show()
+	for _, want := range []string{
+		"48 sessions wait. All is in use.", "113/0/113 48, 4.2 s", "1/2/113 0", "48 for a connection to one",
+		"a:1 shop 100 0 113 in all 48", "a:1 wp 13 1 20 0", "8 shop a:1 idle 900 s user_lock 7 shop a:1 in transaction 3 s",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("not printed: %q in %s", want, text)
+		}
+	}
+	if strings.Contains(text, "handler") {
+		t.Errorf("a session is named for which nobody waits: %s", text)
+	}
+	s.MySQL.Queued = 0
+	if text := show(); strings.Contains(text, "user_lock") || strings.Contains(text, "in all") {
+		t.Errorf("nobody waits: %s", text)
+	}
+}

@@ -34,6 +34,10 @@ func healthy() Snapshot {
 			FlowControlPausedSecondsTotal: 1.5, FlowControlPaused: 0.25, ThreadsRunning: 3, ThreadsConnected: 40, MaxConnections: 200,
 			InFlight: 4, BackendConns: 12, Share: share, Queries: 1000, LastCommitted: 77, Version: "10.11.14-MariaDB",
 			ProbeAge: 250 * time.Millisecond, ProbeDuration: 800 * time.Microsecond,
+			Pool: NodePool{
+				InUse: 3, Idle: 9, Limit: 150, Running: 2, Pinned: 1, PinnedBy: []PinCount{{"user_lock", 1}}, Users: []UserPool{{User: "wp", InUse: 3, Idle: 9}},
+				Waits: 20, Waited: 250 * time.Millisecond, Timeouts: 1, LastTimeout: testTime.Add(-75 * time.Second), Opened: 14, Resets: 5, Moved: 600,
+			},
 		}
 	}
 	return Snapshot{
@@ -53,7 +57,7 @@ func healthy() Snapshot {
 			SessionsTotal: 10, QueriesTotal: 3000, ReadsTotal: 2500, WritesTotal: 500, ErrorsTotal: 5,
 			Latency: []Bucket{{LE: time.Millisecond, Count: 2000}, {LE: 10 * time.Millisecond, Count: 2990}, {Count: 3000}},
 			SessionRows: []SessionRow{
-				{ID: 11, User: "wp", ClientAddr: "10.0.1.1:5000", Schema: "wp", State: "query", Node: "u2", Age: 3 * time.Second},
+				{ID: 11, User: "wp", ClientAddr: "10.0.1.1:5000", Schema: "wp", State: "query", Node: "u2", Holds: []string{"u2"}, Age: 3 * time.Second, StateAge: time.Second},
 				{ID: 12, User: "wp", ClientAddr: "10.0.1.2:5000", State: "idle", Node: "u1", Pins: []string{"transaction"}, Age: time.Second},
 			},
 		},

@@ -45,6 +45,8 @@ func mainHeadline(s Snapshot) headline {
 		return headline{Level: levelBad, Text: "No primary component", Detail: "The nodes that galley sees do not form a majority, so they refuse statements."}
 	case !s.Ready:
 		return headline{Level: levelWarn, Text: "Not ready: " + firstOf(s.NotReady, "starting"), Detail: fmt.Sprintf("The cluster itself works: %s, writer %s.", nodes(len(s.Nodes)), writer)}
+	case len(starved(s)) > 0:
+		return starvedHeadline(s)
 	case len(spare) > 0:
 		text := fmt.Sprintf("%d of %s usable: %s", len(s.Nodes)-len(spare), nodes(len(s.Nodes)), describe(spare))
 		return headline{Level: levelWarn, Text: text, Detail: fmt.Sprintf("Writer %s, %d waiting. Clients are served by the others.", writer, s.MySQL.Waiting), Call: text}
@@ -69,10 +71,15 @@ func calmHeadline(s Snapshot, writer string) headline {
 		return headline{Level: levelWarn, Text: fmt.Sprintf("%s: %s to look at", all, plural(errs, "problem")), Detail: "The cluster is healthy; see below what is not."}
 	case s.MySQL.Waiting > 0:
 		return headline{Level: levelWarn, Text: fmt.Sprintf("%s: %s for a node", all, waits(s.MySQL.Waiting)), Detail: "Every node is usable.", Call: all + ": sessions wait for a node"}
-	case len(s.Nodes) == 1:
-		return headline{Level: levelOK, Text: fmt.Sprintf("All good: %s, 0 waiting", all), Detail: "With one node there is none to fail over to.", Call: "All good: " + all}
 	}
-	return headline{Level: levelOK, Text: fmt.Sprintf("All good: %s, 0 waiting", all), Detail: clusterLine(s.Cluster), Call: "All good: " + all}
+	h := headline{Level: levelOK, Text: fmt.Sprintf("All good: %s, %d waiting", all, s.MySQL.WaitingForConn), Detail: clusterLine(s.Cluster), Call: "All good: " + all}
+	if len(s.Nodes) == 1 {
+		h.Detail = "With one node there is none to fail over to."
+	}
+	if s.MySQL.WaitingForConn > 0 {
+		h.Detail += " " + queueLine(s)
+	}
+	return h
 }
 
 func lookingFor(why string) string {

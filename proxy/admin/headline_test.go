@@ -1,6 +1,9 @@
 package admin
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestHeadlineSaysTheWorstFirst(t *testing.T) {
 	tests := map[string]struct {
@@ -27,9 +30,29 @@ func TestHeadlineSaysTheWorstFirst(t *testing.T) {
 		}, levelWarn, "3 of 6 nodes usable: 10.0.0.9:3306 is not synced, 10.0.0.9:3306 is not synced, 1 more"},
 		"a spare node is fine": {func(s *Snapshot) { s.Nodes[2].Role = RoleIdle }, levelOK, "All good: 3 nodes, writer node1, 0 waiting"},
 		"waiting":              {func(s *Snapshot) { s.MySQL.Waiting = 2 }, levelWarn, "3 nodes, writer node1: 2 sessions wait for a node"},
-		"donor in use":         {func(s *Snapshot) { s.Nodes[0].Reason = "donor" }, levelWarn, "3 nodes, writer node1: node1 is donor"},
-		"reason as word":       {func(s *Snapshot) { s.Cluster.Writer, s.Cluster.NoWriter = "", "non_primary" }, levelBad, "No writer: non primary"},
-		"a problem":            {func(s *Snapshot) { s.Problems = append(s.Problems, Problem{Severity: SeverityError, Text: "x"}) }, levelWarn, "3 nodes, writer node1: 1 problem to look at"},
+		"a queue that moves": {func(s *Snapshot) {
+			s.MySQL.WaitingForConn, s.Nodes[1].Pool.Waiting, s.Nodes[1].Pool.LongestWait = 7, 7, 40*time.Millisecond
+		}, levelOK, "All good: 3 nodes, writer node1, 7 waiting"},
+		"a queue that stands": {
+			func(s *Snapshot) { s.Nodes[1].Pool.Waiting, s.Nodes[1].Pool.LongestWait = 48, 4200*time.Millisecond },
+			levelWarn, "48 sessions wait for a connection to node2, the longest for 4.2 s",
+		},
+		"two queues, and a node out": {func(s *Snapshot) {
+			s.Nodes[0].Pool.Waiting, s.Nodes[0].Pool.LongestWait = 1, time.Second
+			s.Nodes[1].Pool.Waiting, s.Nodes[1].Pool.LongestWait = 1, 2*time.Second
+			s.Nodes[2].Role, s.Nodes[2].Reason = RoleOut, "unreachable"
+		}, levelWarn, "1 session waits for a connection to node2, the longest for 2 s, and to 1 more node"},
+		"timeouts": {
+			func(s *Snapshot) {
+				s.Nodes[1].Pool.Waiting, s.Nodes[1].Pool.LongestWait, s.Nodes[1].Pool.LastTimeout = 2, 50*time.Millisecond, s.At.Add(-time.Second)
+			}, levelBad, "2 sessions wait for a connection to node2, the longest for 50 ms",
+		},
+		"timeouts are over": {
+			func(s *Snapshot) { s.Nodes[1].Pool.LastTimeout = s.At.Add(-50 * time.Second) }, levelWarn, "Statements found no connection to node2 in time",
+		},
+		"donor in use":   {func(s *Snapshot) { s.Nodes[0].Reason = "donor" }, levelWarn, "3 nodes, writer node1: node1 is donor"},
+		"reason as word": {func(s *Snapshot) { s.Cluster.Writer, s.Cluster.NoWriter = "", "non_primary" }, levelBad, "No writer: non primary"},
+		"a problem":      {func(s *Snapshot) { s.Problems = append(s.Problems, Problem{Severity: SeverityError, Text: "x"}) }, levelWarn, "3 nodes, writer node1: 1 problem to look at"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -50,6 +73,11 @@ func TestHeadlineSaysTheWorstFirst(t *testing.T) {
 func TestHeadlineCallIsSteady(t *testing.T) {
 	a, b := healthy(), healthy()
 	a.MySQL.Waiting, b.MySQL.Waiting = 3, 4
+	if x, y := newHeadline(a).Call, newHeadline(b).Call; x != y {
+		t.Errorf("%q differs from %q", x, y)
+	}
+	a.Nodes[0].Pool.Waiting, a.Nodes[0].Pool.LongestWait = 3, 2*time.Second
+	b.Nodes[0].Pool.Waiting, b.Nodes[0].Pool.LongestWait = 4, 3*time.Second
 	if x, y := newHeadline(a).Call, newHeadline(b).Call; x != y {
 		t.Errorf("%q differs from %q", x, y)
 	}

@@ -63,7 +63,7 @@ func (h *history) add(now time.Time, s Snapshot) {
 	h.errors.push(rate(h.before.ErrorsTotal, m.ErrorsTotal, elapsed))
 	h.sessions.push(float64(m.Sessions))
 	h.active.push(float64(m.ActiveSessions))
-	h.waiting.push(float64(m.Waiting))
+	h.waiting.push(float64(waitingAtAll(m)))
 	p50, p99 := h.window.add(m.Latency)
 	h.p50.push(p50)
 	h.p99.push(p99)

@@ -17,7 +17,7 @@ type nodeView struct {
 	Share                       string
 	ShareWidth                  int // of 100
 	Running, Connections        string
-	BackendConns                string
+	Pool                        poolView
 	Behind, Version             string
 	Probe                       string
 	Stale                       bool // its figures are those of its last answer, long ago
@@ -31,7 +31,7 @@ func newNodeView(n NodeRow, h *nodeHistory, newest int64) nodeView {
 		Reason: humanReason(n.Reason), Text: n.ReasonText,
 		RecvQueue: count(float64(n.RecvQueue)), SendQueue: count(float64(n.SendQueue)),
 		PausedShare: percent(n.FlowControlPaused), Queries: none,
-		InFlight: count(float64(n.InFlight)), BackendConns: count(float64(n.BackendConns)),
+		InFlight: count(float64(n.InFlight)), Pool: newPoolView(n.Pool),
 		Share: percent(n.Share), ShareWidth: int(math.Round(min(max(n.Share, 0), 1) * 100)),
 		Running:     count(float64(n.ThreadsRunning)),
 		Connections: count(float64(n.ThreadsConnected)) + " of " + count(float64(n.MaxConnections)),

@@ -30,6 +30,7 @@ type pageView struct {
 	Traffic  []trafficView
 	Writers  []writerView
 	Events   []eventView
+	Pools    poolsView
 	Sessions sessionsView
 }
 
@@ -65,9 +66,10 @@ type sessionsView struct {
 }
 
 type sessionView struct {
-	ID                                     uint64
-	User, Client, Schema, State, Node, Age string
-	Pins                                   string
+	ID                                                  uint64
+	User, Client, Schema, State, Since, Node, Age, Pins string
+	Holds                                               string // The nodes to which it has a connection.
+	Waits                                               bool
 }
 
 func newPageView(s Snapshot, h *history) pageView {
@@ -84,6 +86,7 @@ func newPageView(s Snapshot, h *history) pageView {
 		},
 		Problems: problemViews(s.Problems),
 		Traffic:  trafficViews(s, h),
+		Pools:    newPoolsView(s),
 		Sessions: newSessionsView(s),
 	}
 	if !s.StartedAt.IsZero() {
@@ -164,13 +167,18 @@ func newSessionsView(s Snapshot) sessionsView {
 	rows := s.MySQL.SessionRows
 	v := sessionsView{Total: int(s.MySQL.Sessions)}
 	for _, r := range rows[:min(len(rows), shownSessions)] {
-		v.Rows = append(v.Rows, sessionView{
-			ID: r.ID, User: r.User, Client: r.ClientAddr, Schema: firstOf(r.Schema, none), State: r.State,
-			Node: firstOf(nodeName(s, r.Node), none), Age: age(r.Age), Pins: pinWords(r.Pins),
-		})
+		v.Rows = append(v.Rows, newSessionView(s, r))
 	}
 	v.Hidden = max(v.Total-len(v.Rows), 0)
 	return v
+}
+
+func newSessionView(s Snapshot, r SessionRow) sessionView {
+	return sessionView{
+		ID: r.ID, User: r.User, Client: r.ClientAddr, Schema: firstOf(r.Schema, none), State: r.State,
+		Node: firstOf(nodeName(s, r.Node), none), Age: age(r.Age), Pins: pinWords(r.Pins), Since: age(r.StateAge),
+		Holds: holdWords(s, r.Holds), Waits: strings.HasPrefix(r.State, "waiting"),
+	}
 }
 
 func pinWords(pins []string) string {

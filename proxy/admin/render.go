@@ -31,6 +31,7 @@ func sections() []section {
 		{"headline", "The cluster at one glance"},
 		{"problems", "Problems"},
 		{"cluster", "Nodes"},
+		{"pools", "Connections to nodes"},
 		{"traffic", "Traffic"},
 		{"past", "What happened"},
 		{"sessions", "Sessions"},

@@ -83,6 +83,7 @@ type NodeRow struct {
 	MaxConnections   int64
 	InFlight         int64
 	BackendConns     int64
+	Pool             NodePool
 	Share            float64 // of the reads, 0 to 1
 	Queries          uint64  // sent to this node since galley started
 	LastCommitted    int64
@@ -93,6 +94,41 @@ type NodeRow struct {
 	Discovered    bool // found in the cluster, not in the configuration
 }
 
+// NodePool is galley's own connections to a node: how many there are, what keeps those in use, and who waits for one.
+type NodePool struct {
+	InUse, Idle, Opening, Limit int64
+	Waiting                     int64         // sessions
+	LongestWait                 time.Duration // of the session that is next
+	Users                       []UserPool
+
+	// What keeps those in use; each is counted once.
+	Pinned        int64
+	PinnedBy      []PinCount // the greatest first
+	InTransaction int64
+	Running       int64
+	Kept          int64 // between statements, for other reasons
+
+	Waits       uint64 // since galley started, as all below
+	Waited      time.Duration
+	Timeouts    uint64
+	LastTimeout time.Time // zero when there was none
+	Opened      uint64
+	Resets      uint64
+	Moved       uint64 // from one session to another
+}
+
+// PinCount is how many connections a pin keeps: its word of the closed list.
+type PinCount struct {
+	Reason string
+	Count  int64
+}
+
+// UserPool is one user's part of a NodePool. Limit is zero where only the node's holds.
+type UserPool struct {
+	User                                 string
+	InUse, Idle, Opening, Waiting, Limit int64
+}
+
 // MySQL is the MySQL door.
 type MySQL struct {
 	Listen         string
@@ -100,6 +136,7 @@ type MySQL struct {
 	ActiveSessions int64
 	MaxSessions    int64
 	Waiting        int64 // sessions that wait for a node
+	WaitingForConn int64 // sessions that wait for a connection to one
 
 	SessionsTotal uint64
 	QueriesTotal  uint64
@@ -127,8 +164,10 @@ type SessionRow struct {
 	Schema     string
 	State      string
 	Node       string
+	Holds      []string // IDs of the nodes to which it has a connection now
 	Pins       []string
 	Age        time.Duration
+	StateAge   time.Duration // how long it has been in its state, as far as that was seen
 }
 
 // The severities of a Problem.

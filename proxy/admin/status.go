@@ -72,6 +72,7 @@ type nodeDoc struct {
 	MaxConnections         int64    `json:"max_connections"`
 	InFlight               int64    `json:"in_flight"`
 	BackendConns           int64    `json:"backend_conns"`
+	Pool                   poolDoc  `json:"pool"`
 	Share                  float64  `json:"share"`
 	QueriesTotal           uint64   `json:"queries_total"`
 	QueriesPerSecond       *float64 `json:"queries_per_second"`
@@ -82,12 +83,49 @@ type nodeDoc struct {
 	Discovered             bool     `json:"discovered"`
 }
 
+type poolDoc struct {
+	InUse         int64         `json:"in_use"`
+	Idle          int64         `json:"idle"`
+	Opening       int64         `json:"opening"`
+	Limit         int64         `json:"limit"`
+	Waiting       int64         `json:"waiting"`
+	LongestWait   float64       `json:"longest_wait_seconds"`
+	Pinned        int64         `json:"pinned"`
+	PinnedBy      []pinDoc      `json:"pinned_by"`
+	InTransaction int64         `json:"in_transaction"`
+	Running       int64         `json:"running"`
+	Kept          int64         `json:"kept"`
+	Waits         uint64        `json:"waits_total"`
+	Waited        float64       `json:"wait_seconds_total"`
+	Timeouts      uint64        `json:"timeouts_total"`
+	LastTimeout   *time.Time    `json:"last_timeout_at"`
+	Opened        uint64        `json:"opened_total"`
+	Resets        uint64        `json:"resets_total"`
+	Moved         uint64        `json:"moved_total"`
+	Users         []userPoolDoc `json:"users"`
+}
+
+type pinDoc struct {
+	Reason string `json:"reason"`
+	Count  int64  `json:"count"`
+}
+
+type userPoolDoc struct {
+	User    string `json:"user"`
+	InUse   int64  `json:"in_use"`
+	Idle    int64  `json:"idle"`
+	Opening int64  `json:"opening"`
+	Waiting int64  `json:"waiting"`
+	Limit   int64  `json:"limit"`
+}
+
 type mysqlDoc struct {
 	Listen          string       `json:"listen"`
 	Sessions        int64        `json:"sessions"`
 	ActiveSessions  int64        `json:"active_sessions"`
 	MaxSessions     int64        `json:"max_sessions"`
 	WaitingSessions int64        `json:"waiting_sessions"`
+	WaitingForConn  int64        `json:"waiting_for_connection"`
 	SessionsTotal   uint64       `json:"sessions_total"`
 	QueriesTotal    uint64       `json:"queries_total"`
 	ReadsTotal      uint64       `json:"reads_total"`
@@ -124,8 +162,10 @@ type sessionDoc struct {
 	Schema     string   `json:"schema"`
 	State      string   `json:"state"`
 	Node       string   `json:"node"`
+	Holds      []string `json:"holds"`
 	Pins       []string `json:"pins"`
 	Age        float64  `json:"age_seconds"`
+	StateAge   float64  `json:"state_seconds"`
 }
 
 type problemDoc struct {
@@ -178,7 +218,7 @@ func newNodeDoc(n NodeRow, h *nodeHistory) nodeDoc {
 		RecvQueue: n.RecvQueue, SendQueue: n.SendQueue, FCLimit: finite(n.FCLimit),
 		FlowControlPausedTotal: finite(n.FlowControlPausedSecondsTotal), FlowControlPaused: finite(n.FlowControlPaused),
 		ThreadsRunning: n.ThreadsRunning, ThreadsConnected: n.ThreadsConnected, MaxConnections: n.MaxConnections,
-		InFlight: n.InFlight, BackendConns: n.BackendConns, Share: finite(n.Share), QueriesTotal: n.Queries,
+		InFlight: n.InFlight, BackendConns: n.BackendConns, Pool: newPoolDoc(n.Pool), Share: finite(n.Share), QueriesTotal: n.Queries,
 		LastCommitted: n.LastCommitted, Version: n.Version,
 		ProbeAge: n.ProbeAge.Seconds(), ProbeDuration: n.ProbeDuration.Seconds(), Discovered: n.Discovered,
 	}
@@ -188,9 +228,29 @@ func newNodeDoc(n NodeRow, h *nodeHistory) nodeDoc {
 	return doc
 }
 
+func newPoolDoc(p NodePool) poolDoc {
+	doc := poolDoc{
+		InUse: p.InUse, Idle: p.Idle, Opening: p.Opening, Limit: p.Limit, Waiting: p.Waiting, LongestWait: p.LongestWait.Seconds(),
+		Pinned: p.Pinned, PinnedBy: make([]pinDoc, 0, len(p.PinnedBy)), InTransaction: p.InTransaction, Running: p.Running, Kept: p.Kept,
+		Waits: p.Waits, Waited: p.Waited.Seconds(), Timeouts: p.Timeouts, Opened: p.Opened, Resets: p.Resets, Moved: p.Moved,
+		Users: make([]userPoolDoc, 0, len(p.Users)),
+	}
+	for _, c := range p.PinnedBy {
+		doc.PinnedBy = append(doc.PinnedBy, pinDoc(c))
+	}
+	if !p.LastTimeout.IsZero() {
+		at := p.LastTimeout.UTC()
+		doc.LastTimeout = &at
+	}
+	for _, u := range p.Users {
+		doc.Users = append(doc.Users, userPoolDoc(u))
+	}
+	return doc
+}
+
 func newMySQLDoc(m MySQL, h *history) mysqlDoc {
 	doc := mysqlDoc{
-		Listen: m.Listen, Sessions: m.Sessions, ActiveSessions: m.ActiveSessions, MaxSessions: m.MaxSessions, WaitingSessions: m.Waiting,
+		Listen: m.Listen, Sessions: m.Sessions, ActiveSessions: m.ActiveSessions, MaxSessions: m.MaxSessions, WaitingSessions: m.Waiting, WaitingForConn: m.WaitingForConn,
 		SessionsTotal: m.SessionsTotal, QueriesTotal: m.QueriesTotal, ReadsTotal: m.ReadsTotal, WritesTotal: m.WritesTotal, ErrorsTotal: m.ErrorsTotal,
 		Rates: ratesDoc{
 			Queries: orNull(h.queries.last()), Reads: orNull(h.reads.last()), Writes: orNull(h.writes.last()), Errors: orNull(h.errors.last()),
@@ -208,7 +268,7 @@ func newMySQLDoc(m MySQL, h *history) mysqlDoc {
 	for _, r := range m.SessionRows {
 		doc.SessionRows = append(doc.SessionRows, sessionDoc{
 			ID: r.ID, User: r.User, ClientAddr: r.ClientAddr, Schema: r.Schema, State: r.State, Node: r.Node,
-			Pins: append([]string{}, r.Pins...), Age: r.Age.Seconds(),
+			Holds: append([]string{}, r.Holds...), Pins: append([]string{}, r.Pins...), Age: r.Age.Seconds(), StateAge: r.StateAge.Seconds(),
 		})
 	}
 	return doc

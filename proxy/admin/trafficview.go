@@ -54,7 +54,7 @@ func trafficViews(s Snapshot, h *history) []trafficView {
 		},
 		{
 			ID: "trouble", Title: "Waiting and errors",
-			Figures: []figure{{"waiting", "waiting", count(float64(s.MySQL.Waiting))}, {"errors", "errors a second", count(h.errors.last())}},
+			Figures: []figure{{"waiting", "waiting", count(float64(waitingAtAll(s.MySQL)))}, {"errors", "errors a second", count(h.errors.last())}},
 			Chart: newChart(plot{
 				label:  fmt.Sprintf("Trouble over five minutes: highest %s sessions waiting, %s errors a second", count(maxOf(waiting)), count(maxOf(errs))),
 				format: count, least: 5,

@@ -450,6 +450,7 @@ func (s *session) await(view *cluster.View, set *connSet, w *waiter) (*backendCo
 	s.takeHalts()
 	s.shown.queued.Store(true)
 	defer s.shown.queued.Store(false)
+	defer set.shown.queued(w)
 	timer := time.NewTimer(min(growAfter, limit))
 	defer timer.Stop()
 	for {
@@ -502,7 +503,7 @@ func (e *fullError) Unwrap() error { return e.ServerError }
 // full is the error of a session that no conn came free for.
 func (s *Server) full(set *connSet, w *waiter) error {
 	conns, _, waiting := set.counts()
-	s.metrics.poolTimeouts.Add(1)
+	set.shown.timedOut()
 	return &fullError{wire.NewError(codeTooManyConnections, "galley: no connection to a node came free in time (node %s: %d open of %d, %d sessions wait): see mysql.pool in galley's configuration",
 		w.node.Addr, conns, s.limit(w.node), waiting)}
 }

@@ -99,7 +99,7 @@ func (s *session) onceMore(t *target, b *backendConn, x *exchange, err error) (a
 
 // notApplied says where a command is to be tried instead of on b, whose node has not applied what it must see.
 func (s *session) notApplied(t target, b *backendConn, err error, w *wait) (target, error) {
-	s.srv.metrics.notApplied.Add(1)
+	b.set.shown.notApplied.Add(1)
 	switch {
 	case s.ctx.Err() != nil:
 		return t, endSession(s.stopReason(), context.Cause(s.ctx))

@@ -105,6 +105,7 @@ func (s *session) begin(l login, schema string, view *cluster.View) {
 	s.shown.schema.Store(&schema)
 	s.shown.login.Store(&l)
 	s.showTimeout()
+	s.showHold()
 }
 
 // initialStatus gives the status flags of a new session under the global sql_mode and autocommit.

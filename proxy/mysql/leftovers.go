@@ -57,6 +57,7 @@ func (r *rescue) end() { r.once.Do(func() { close(r.done) }) }
 func (r *rescue) fail() {
 	r.once.Do(func() {
 		r.lost = true
+		r.on.set.shown.rescuesLost.Add(1)
 		close(r.done)
 	})
 }
@@ -128,6 +129,7 @@ const (
 
 // read asks b, the conn that r is about, for what was left there.
 func (r *rescue) read(b *backendConn) error {
+	b.set.shown.rescues.Add(1)
 	queries := []string{rescueCounts, rescueWarnings}
 	if r.what&tieVariables != 0 {
 		queries = append(queries, rescueVariables)

@@ -50,6 +50,7 @@ type connSet struct {
 	waits     atomic.Uint64 // Times that a statement had to wait for the node to apply.
 	waitedFor atomic.Int64  // How long, in nanoseconds.
 	applying  applying
+	shown     poolCounts
 
 	mu      sync.Mutex
 	srv     *Server
@@ -373,12 +374,6 @@ func (c *connSet) remove(b *backendConn) {
 	}
 	c.forgetConn(b)
 	c.pump(time.Time{})
-}
-
-func (c *connSet) len() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.conns)
 }
 
 func (c *connSet) waiting() int {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -299,23 +298,6 @@ func (s *Server) sessionCount() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.sessions)
-}
-
-// Sessions gives at most limit sessions, the oldest first.
-func (s *Server) Sessions(limit int) []SessionRow {
-	s.mu.Lock()
-	all := make([]*session, 0, len(s.sessions))
-	for _, c := range s.sessions {
-		all = append(all, c)
-	}
-	s.mu.Unlock()
-	slices.SortFunc(all, func(a, b *session) int { return a.shown.since.Compare(b.shown.since) })
-	now := time.Now()
-	rows := make([]SessionRow, 0, min(limit, len(all)))
-	for _, c := range all[:min(limit, len(all))] {
-		rows = append(rows, c.row(now))
-	}
-	return rows
 }
 
 // version is the server version of the greeting.

@@ -1,9 +1,9 @@
 package mysql
 
 import (
+	"cmp"
+	"slices"
 	"time"
-
-	"galley/cluster"
 )
 
 // SessionRow is one session as the status page shows it.
@@ -12,8 +12,10 @@ type SessionRow struct {
 	User    string
 	Client  string
 	Schema  string
-	State   string // "idle", "running", "in transaction", "waiting for a node", "waiting for its turn".
-	Node    string
+	State   string        // "idle", "running", "in transaction", "waiting for a node", "waiting for a connection", "waiting for its turn".
+	For     time.Duration // It has been doing that, as far as that was seen.
+	Node    string        // Where the last command ran.
+	Holds   []string      // The nodes to which it has a conn now.
 	Pins    string
 	Age     time.Duration
 	InTrans bool
@@ -24,12 +26,7 @@ func (s *session) show(b *backendConn) {
 	if s.shown.node.Load() != b.node {
 		s.shown.node.Store(b.node)
 	}
-	if inTrans := s.trx != nil; s.shown.inTrans.Load() != inTrans {
-		s.shown.inTrans.Store(inTrans)
-	}
-	if p := uint32(s.state.pins); s.shown.pins.Load() != p {
-		s.shown.pins.Store(p)
-	}
+	s.showHold()
 	if s.state.shownAt != s.state.changes {
 		s.showTimeout()
 	}
@@ -39,10 +36,21 @@ func (s *session) show(b *backendConn) {
 	}
 }
 
+// showHold publishes what keeps the session on a conn.
+func (s *session) showHold() {
+	if inTrans := s.trx != nil; s.shown.inTrans.Load() != inTrans {
+		s.shown.inTrans.Store(inTrans)
+	}
+	if p, before := uint32(s.state.pins), s.shown.pins.Load(); before != p {
+		s.shown.pins.Store(p)
+		s.srv.metrics.pinned(pins(p &^ before))
+	}
+}
+
 // row gives the session's row; it may be called from any goroutine.
 func (s *session) row(now time.Time) SessionRow {
 	r := SessionRow{
-		ID: s.id, User: s.userName(), Client: s.shown.addr, Age: now.Sub(s.shown.since), Pins: pins(s.shown.pins.Load()).String(), State: "idle",
+		ID: s.id, User: s.userName(), Client: s.shown.addr, Age: now.Sub(s.shown.since), Pins: pins(s.shown.pins.Load()).String(), State: "idle", For: s.since(now),
 		InTrans: s.shown.inTrans.Load(),
 	}
 	if schema := s.shown.schema.Load(); schema != nil {
@@ -66,6 +74,45 @@ func (s *session) row(now time.Time) SessionRow {
 	return r
 }
 
+// interest is how soon a session is shown: first those that keep a conn between statements, then those that run something, then those that wait for one.
+func (s *session) interest() int {
+	switch {
+	case s.shown.pins.Load() != 0 || s.shown.inTrans.Load():
+		return 0
+	case s.shown.queued.Load() || s.shown.waiting.Load() || s.shown.held.Load():
+		return 2
+	case s.shown.busy.busy():
+		return 1
+	}
+	return 3
+}
+
+// Sessions gives at most limit sessions, those first that have conns for which others may wait, then those that wait; of alike ones the oldest first.
+func (s *Server) Sessions(limit int) []SessionRow {
+	type ranked struct {
+		*session
+		interest int
+	}
+	s.mu.Lock()
+	all := make([]ranked, 0, len(s.sessions))
+	for _, c := range s.sessions {
+		all = append(all, ranked{c, c.interest()})
+	}
+	s.mu.Unlock()
+	slices.SortFunc(all, func(a, b ranked) int {
+		return cmp.Or(cmp.Compare(a.interest, b.interest), a.shown.since.Compare(b.shown.since), cmp.Compare(a.id, b.id))
+	})
+	now, held := time.Now(), s.conns.holders()
+	rows := make([]SessionRow, 0, min(limit, len(all)))
+	for _, c := range all[:min(limit, len(all))] {
+		row := c.row(now)
+		row.Holds = held[c.session]
+		slices.Sort(row.Holds)
+		rows = append(rows, row)
+	}
+	return rows
+}
+
 func (s *session) userName() string {
 	if u := s.shown.user.Load(); u != nil {
 		return *u
@@ -75,7 +122,7 @@ func (s *session) userName() string {
 
 // Stats is the door's counters and gauges at one moment.
 type Stats struct {
-	Sessions, Active, Waiting                               int64
+	Sessions, Active, Waiting, Queued                       int64 // Waiting is for a node, Queued for a conn.
 	SessionsTotal, Statements, Reads, Errors, Lost, Retries uint64
 	Latency                                                 []Bucket // Cumulative; the last one's Bound is 0 and stands for all.
 }
@@ -109,12 +156,9 @@ func (s *Server) Stats() Stats {
 		if c.shown.busy.busy() {
 			st.Active++
 		}
+		if c.shown.queued.Load() {
+			st.Queued++
+		}
 	}
 	return st
-}
-
-// NodeStats gives how many backend conns are open to a node, and how many commands were sent to it.
-func (s *Server) NodeStats(node *cluster.Node) (conns int, commands uint64) {
-	set := s.conns.of(node)
-	return set.len(), set.commands.Load()
 }
