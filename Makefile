@@ -20,10 +20,10 @@ export GOFLAGS += -p=$(JOBS)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test unit race e2e bench fuzz lint tools docs clean
+.PHONY: help build demo test unit race e2e mtr drivers differential bench fuzz lint tools docs clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build bin/galley, a static binary
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o $(BIN) ./cmd/galley
@@ -49,6 +49,18 @@ e2e: build ## The end-to-end tests only
 	code=$$?; \
 	if [ -s $(REPORT) ]; then echo; echo "What clients saw:"; cat $(REPORT); fi; \
 	exit $$code
+
+differential: build ## Random sessions on a node and through galley, side by side, for E2E_DIFFERENTIAL seconds (300) from E2E_SEED
+	./e2e/install.sh e2e
+	E2E_GALLEY="$(CURDIR)/$(BIN)" E2E_DIFFERENTIAL="$${E2E_DIFFERENTIAL:-300}" go test -tags e2e -count 1 -timeout 60m -v -run '^TestDifferential$$' ./e2e
+
+mtr: build ## All of MariaDB's own tests in e2e/mtr.list, plain and by both binary protocols, on a node and through galley
+	./e2e/install.sh e2e
+	E2E_GALLEY="$(CURDIR)/$(BIN)" E2E_MTR=all go test -tags e2e -count 1 -timeout 60m -v -run '^TestMariaDBTestSuite$$' ./e2e
+
+drivers: build ## The test suites of Go's two MySQL libraries, on a node and through galley
+	./e2e/install.sh e2e
+	E2E_GALLEY="$(CURDIR)/$(BIN)" ./e2e/drivers.sh
 
 race: ## The unit tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race -timeout 15m ./...
