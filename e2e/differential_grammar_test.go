@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +20,8 @@ import (
 //   - SHOW CREATE TABLE of a table with AUTO_INCREMENT: each node keeps a counter of its own;
 //   - EXPLAIN, ANALYZE, OPTIMIZER_TRACE, SHOW TABLE STATUS: estimates by each node's own statistics;
 //   - rows without ORDER BY;
+//   - CREATE TABLE … SELECT where the table exists: the nodes may not agree on how it ended, and one leaves the cluster (10.11.19, Galera 26.4.23);
+//   - long data for a parameter that had a number before: the server answers with memory that was never written;
 //   - SET GLOBAL that is allowed, FLUSH that is allowed: all sessions would see it. That they are refused is asked.
 
 // generator makes up one life of a session: what one client does between setting its tables up and going away. Its steps do not depend on answers.
@@ -55,8 +58,6 @@ func generate(rng *rand.Rand, n int, bulk, routines bool, accounts [2]account) [
 	for _, gr := range append(sessionGroups(), dataGroups()...) {
 		// In each life other groups are frequent, so that what goes badly together comes together, and without the rest.
 		switch factor := g.rng.IntN(4); {
-		case strings.Contains(os.Getenv("E2E_WITHOUT"), gr.name):
-			continue
 		case gr.keeps && g.rng.IntN(3) > 0, gr.name == "routines" && !routines:
 			continue
 		default:
@@ -68,7 +69,13 @@ func generate(rng *rand.Rand, n int, bulk, routines bool, accounts [2]account) [
 	for len(g.steps) < n {
 		g.next()
 	}
-	return g.steps
+	without := os.Getenv("E2E_WITHOUT")
+	if without == "" {
+		return g.steps
+	}
+	return slices.DeleteFunc(g.steps, func(st step) bool {
+		return slices.ContainsFunc(strings.Split(without, ","), func(part string) bool { return strings.Contains(st.String(), part) })
+	})
 }
 
 // lifeTables are the tables with which each life begins.

@@ -62,7 +62,7 @@ func preparedTexts() []struct {
 		{"SELECT 1/?", 1},
 		{"SELECT id FROM t1 WHERE id = ? FOR UPDATE", 1},
 		{"ALTER TABLE t1 COMMENT 'prepared'", 0},
-		{"SELECT GET_LOCK(?, 0), RELEASE_LOCK(?)", 2},
+		{"SELECT GET_LOCK(CONCAT('SSSSSSS.LLLLLLL', ?), 0), RELEASE_LOCK(CONCAT('SSSSSSS.LLLLLLL', ?))", 2},
 		{"USE df_shared", 0},
 		{"VALUES (?, ?)", 2},
 		{"SELECT ? UNION SELECT ? ORDER BY 1", 2},

@@ -54,7 +54,7 @@ func sessionGroups() []group {
 			"SET {v} = CONCAT({v}, {s})", "SELECT {v}, {v}", "SELECT {v} := {n}", "SELECT {v} := {v} + 1, id FROM t1 ORDER BY id LIMIT 3", "SELECT id, s INTO {v}, {v} FROM t1 ORDER BY id LIMIT 1",
 			"SELECT COUNT(*) FROM t1 INTO {v}", "SELECT k FROM t1 WHERE id = 999 INTO {v}", "SELECT id, s INTO @a FROM t1", "INSERT INTO t1 (k, s) VALUES ({v}, {v})", "UPDATE t1 SET k = ({v} := id) ORDER BY id LIMIT 2",
 			"SELECT id FROM t1 WHERE k = {v} ORDER BY id", "SET {v} = _latin1 'x' COLLATE latin1_bin\nSELECT COLLATION({v}), COERCIBILITY({v})", "SET {v} = CAST('2020-01-01' AS DATE)\nSELECT {v}", "SET {v} = 5.10\nSELECT {v}, {v} * 2",
-			"DO {v} := {n}", "SELECT f_var({n}), @fv", "SELECT @fv", "CALL p_var({n})\nSELECT @pv", "INSERT INTO t3 (k) VALUES ({n})\nSELECT @trg", "SELECT {v} IS NULL, LENGTH({v})", "CREATE TABLE IF NOT EXISTS tv AS SELECT {v} AS x\nSHOW CREATE TABLE tv\nDROP TABLE tv",
+			"DO {v} := {n}", "SELECT f_var({n}), @fv", "SELECT @fv", "CALL p_var({n})\nSELECT @pv", "INSERT INTO t3 (k) VALUES ({n})\nSELECT @trg", "SELECT {v} IS NULL, LENGTH({v})", "CREATE TEMPORARY TABLE tmp2 AS SELECT {v} AS x\nSHOW CREATE TABLE tmp2\nDROP TABLE tmp2",
 			"SET {v} = 0x41, {v} = b'1000010', {v} = -0.0, {v} = '1' + 1", "SET {v} = @@sql_mode", "SET @x1 = 1, @x2 = 2, @x3 = 3, @x4 = @x1 + @x2\nSELECT @x1, @x2, @x3, @x4", "SET @é = 1\nSELECT @é", "SET @A = 9\nSELECT @a",
 		}},
 		{name: "diagnostics", weight: 8, templates: []string{

@@ -29,7 +29,8 @@ const (
 )
 
 // TestDifferential runs random sessions side by side on the writer and through a galley in which all of them share two backend conns to each node.
-// No answer may differ. The seed is printed; E2E_SEED repeats it (E2E_LIFE=session/life runs that life alone), E2E_DIFFERENTIAL is how many seconds it takes.
+// No answer may differ. The seed is printed; E2E_SEED repeats it (E2E_LIFE=session/life runs that life alone), E2E_DIFFERENTIAL is how many seconds it takes,
+// and E2E_WITHOUT leaves out the steps that contain one of its parts, separated by commas: what is known to differ, to look at the rest.
 func TestDifferential(t *testing.T) {
 	if os.Getenv("E2E_DIFFERENTIAL") == "" {
 		t.Skip("the door has known differences; make differential shows them")
@@ -52,6 +53,7 @@ func TestDifferential(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(suite.ctx, d.time)
 	defer cancel()
+	writerPID := d.writer.PID()
 	var all sync.WaitGroup
 	for i := range differentialSessions {
 		all.Go(func() {
@@ -61,6 +63,13 @@ func TestDifferential(t *testing.T) {
 		})
 	}
 	all.Wait()
+	if pid := d.writer.PID(); pid != writerPID {
+		log, _ := os.ReadFile(d.writer.LogFile())
+		for _, found := range d.found {
+			d.report(t, found, false)
+		}
+		t.Fatalf("the writer ended (process %d, now %d): nothing can be compared; its log ends with\n%s", writerPID, pid, log[max(0, len(log)-6000):])
+	}
 	if settle(t).writer != d.writer.Name() {
 		t.Fatal("the writer moved in the middle: nothing can be compared")
 	}
@@ -231,6 +240,9 @@ func (d *differential) live(ctx context.Context, p *pair) {
 func (d *differential) compare(p *pair, steps []step) *difference {
 	found := &difference{session: p.number}
 	for i := range steps {
+		if suite.ctx.Err() != nil {
+			return nil
+		}
 		st := &steps[i]
 		direct, through := p.sides[0].run(st), p.sides[1].run(st)
 		d.commands.Add(1)
