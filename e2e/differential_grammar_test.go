@@ -21,6 +21,7 @@ import (
 //   - EXPLAIN, ANALYZE, OPTIMIZER_TRACE, SHOW TABLE STATUS: estimates by each node's own statistics;
 //   - rows without ORDER BY;
 //   - CREATE TABLE … SELECT where the table exists: the nodes may not agree on how it ended, and one leaves the cluster (10.11.19, Galera 26.4.23);
+//   - character_set_connection = ucs2: all user locks have the empty name then;
 //   - long data for a parameter that had a number before: the server answers with memory that was never written;
 //   - SET GLOBAL that is allowed, FLUSH that is allowed: all sessions would see it. That they are refused is asked.
 

@@ -11,7 +11,7 @@ func sessionGroups() []group {
 			"SET collation_connection = {utf8mb4_bin|latin1_swedish_ci|utf8mb4_general_ci}", "SET character_set_client = {latin1|utf8mb4|utf16}",
 			"SELECT @@character_set_client, @@character_set_connection, @@character_set_results, @@collation_connection",
 			"SELECT {s}, CHARSET({s}), COLLATION({s}), LENGTH({s}), HEX({s})", "SELECT s, HEX(s) FROM t1 WHERE s = 'três'", "SELECT 'a' = 'A', 'ß' = 'ss'",
-			"SET collation_database = {utf8mb4_bin|latin1_bin}", "SET collation_server = {utf8mb4_bin|latin1_bin}", "SET character_set_connection = {latin1|ucs2}",
+			"SET collation_database = {utf8mb4_bin|latin1_bin}", "SET collation_server = {utf8mb4_bin|latin1_bin}", "SET character_set_connection = {latin1|utf8mb3}",
 			"SET character_set_filesystem = {binary|latin1}", "SELECT @@character_set_database, @@collation_database, @@character_set_server, @@collation_server",
 		}},
 		{name: "variables", weight: 12, templates: []string{

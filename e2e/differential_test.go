@@ -30,7 +30,8 @@ const (
 
 // TestDifferential runs random sessions side by side on the writer and through a galley in which all of them share two backend conns to each node.
 // No answer may differ. The seed is printed; E2E_SEED repeats it (E2E_LIFE=session/life runs that life alone), E2E_DIFFERENTIAL is how many seconds it takes,
-// and E2E_WITHOUT leaves out the steps that contain one of its parts, separated by commas: what is known to differ, to look at the rest.
+// and E2E_WITHOUT leaves out the steps that contain one of its parts, separated by commas: what is known to differ, to look at the rest;
+// "state change bit" is the bit 0x4000 in EOF packets.
 func TestDifferential(t *testing.T) {
 	if os.Getenv("E2E_DIFFERENTIAL") == "" {
 		t.Skip("the door has known differences; make differential shows them")
