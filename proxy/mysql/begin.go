@@ -156,6 +156,7 @@ func (s *session) runInit(b *backendConn, init string) error {
 	class := classify.Statement([]byte(init), s.mode())
 	x := exchange{kind: wire.AnswerQuery}
 	x.classed(&class)
+	x.changes = pinChanges(&class, []byte(init), s.mode(), s.state.schema, s.state.pins)
 	several := class.Flags.Has(classify.MultiStatement) && !b.caps.Has(wire.ClientMultiStatements)
 	if several {
 		if err := b.command(wire.ComSetOption, "\x00\x00"); err != nil {
@@ -191,7 +192,7 @@ func (s *session) runInit(b *backendConn, init string) error {
 			}
 		}
 	}
-	s.state.pins |= x.pins
+	s.state.change(x.changes, false)
 	b.own |= x.leaves
 	b.dirt |= x.leaves
 	if s.state.pins != 0 {

@@ -66,7 +66,7 @@ func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 // binds says whether x may leave on its conn what a reset would end: a transaction, what pins, a cursor, long data.
 func (s *session) binds(x *exchange) bool {
 	const kinds = kindSet(1<<classify.Set | 1<<classify.SetGlobal | 1<<classify.XA | 1<<classify.Handler | 1<<classify.TempTable | 1<<classify.Prepare)
-	return x.pins != 0 || x.commits || x.longData || x.kind == wire.AnswerCursor || kinds.has(x.of) || s.status&wire.StatusAutocommit == 0
+	return begins(x.changes) || x.commits || x.longData || x.kind == wire.AnswerCursor || kinds.has(x.of) || s.status&wire.StatusAutocommit == 0
 }
 
 // saveOwn reads what the session itself has left on b, which is to be reset.

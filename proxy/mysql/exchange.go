@@ -23,19 +23,19 @@ type exchange struct {
 	conn     *backendConn    // The one conn on which it can run, for toConn.
 	longData bool            // COM_STMT_SEND_LONG_DATA.
 
-	repeatable bool   // It may be run again elsewhere if it is cut off, and be piped behind what brings the conn up to date.
-	atomic     bool   // One that the node refuses has not done anything.
-	explains   bool   // Its text explains a state change that the server does not name.
-	pins       pins   // What it pins if it succeeds.
-	unlocks    bool   // It ends locks if it succeeds.
-	temporary  bool   // What it sets holds for itself only.
-	writes     bool   // It may have written when it succeeds.
-	reads      bool   // It only reads: it may be killed when its time is over or its client is gone.
-	noData     bool   // It sees no data, so that it need not wait for any.
-	opaque     bool   // It may do anything.
-	commits    bool   // It ends an open transaction, also where another one is open behind it.
-	inTrx      bool   // A transaction was open where it runs.
-	sql        []byte // Its text, where it has one.
+	repeatable bool        // It may be run again elsewhere if it is cut off, and be piped behind what brings the conn up to date.
+	atomic     bool        // One that the node refuses has not done anything.
+	explains   bool        // Its text explains a state change that the server does not name.
+	changes    []pinChange // What it begins and ends of what pins the session.
+	unlocks    bool        // It ends table locks if it succeeds.
+	temporary  bool        // What it sets holds for itself only.
+	writes     bool        // It may have written when it succeeds.
+	reads      bool        // It only reads: it may be killed when its time is over or its client is gone.
+	noData     bool        // It sees no data, so that it need not wait for any.
+	opaque     bool        // It may do anything.
+	commits    bool        // It ends an open transaction, also where another one is open behind it.
+	inTrx      bool        // A transaction was open where it runs.
+	sql        []byte      // Its text, where it has one.
 	of         classify.Kind
 	leaves     ties       // What it leaves on its conn.
 	needs      ties       // What it may ask for of what was left on the conn before.

@@ -182,13 +182,13 @@ func (s *session) ran(b *backendConn, x *exchange) {
 		default:
 			s.trx = nil
 		}
-		s.state.pins |= x.pins
 		if x.unlocks {
-			s.state.pins &^= pinGlobalLock | pinLockedTables
+			s.state.pins &^= pinLockedTables
 		}
 	} else if x.opaque || s.answer.Results > 0 && s.answer.Status&wire.StatusInTrans != 0 {
 		s.trx = b // An ERR packet does not say whether a transaction was left open: the next OK will.
 	}
+	s.state.change(x.changes, x.failed)
 	s.namesPrepared(x)
 	if x.prepared == nil {
 		s.noteAfter(b, x)

@@ -108,41 +108,6 @@ func hintable(f classify.Flags) bool {
 	return f&^harmless == 0
 }
 
-// explainsStateChange says whether a statement's own text tells of all session state that it may change without the server naming it, and which pins it sets.
-func explainsStateChange(c *classify.Class) (explained bool, p pins) {
-	if c.Flags.Has(classify.UserLock) {
-		p |= pinUserLock
-	}
-	if c.Flags.Has(classify.Locks) && c.Kind != classify.LockTables {
-		p |= pinGlobalLock
-	}
-	if c.Flags.Has(classify.MultiStatement) && (c.Kind == classify.TempTable || c.Flags.Has(classify.TemporaryTable)) {
-		p |= pinTempTable
-	}
-	switch {
-	case c.Flags.Has(classify.TemporarySettings):
-		// SET STATEMENT … FOR: what it sets goes back by itself, and the server reports that with the next answer.
-		return !c.Flags.Has(classify.MultiStatement|classify.UnknownFunction) && temporaryKinds.has(c.Kind), p
-	case c.Kind == classify.TempTable:
-		return true, p | pinTempTable
-	case c.Kind == classify.Handler:
-		return true, p | pinHandler
-	case c.Kind == classify.XA:
-		return true, p | pinXA
-	case namedKinds.has(c.Kind):
-		// A role is state that the server does not name, and a function of the cluster's own may change anything.
-		return !c.Flags.Has(classify.MultiStatement | classify.SetRole | classify.UnknownFunction), p
-	case c.Kind == classify.ReadWriter:
-		// All that it calls is known. In a transaction the end of its rows says that something changed even where that is the transaction's own state.
-		return !c.Flags.Has(classify.UnknownFunction | classify.MultiStatement), p
-	case c.Kind == classify.DML:
-		// A user variable is state of the writer's backend conn, where all statements that name one run.
-		return c.Flags.Has(classify.UserVariable|classify.AssignsUserVariable|classify.IntoVar) && !c.Flags.Has(classify.UnknownFunction|classify.MultiStatement), p
-	default:
-		return false, p
-	}
-}
-
 // kindSet is a set of kinds of statements, a bit each.
 type kindSet uint64
 

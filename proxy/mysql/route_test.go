@@ -107,43 +107,6 @@ func TestRepeatableAndAtomic(t *testing.T) {
 	}
 }
 
-func TestExplainsStateChange(t *testing.T) {
-	for _, c := range []struct {
-		sql       string
-		explained bool
-		pins      pins
-	}{
-		{"SET @a = 1", true, 0},
-		{"PREPARE s FROM 'SELECT 1'", true, 0},
-		{"CREATE TEMPORARY TABLE t (a INT)", true, pinTempTable},
-		{"CREATE TEMPORARY TABLE t (a INT); SELECT 1", false, pinTempTable},
-		{"SELECT 1; CREATE TEMPORARY TABLE t (a INT)", false, pinTempTable},
-		{"HANDLER t OPEN", true, pinHandler},
-		{"SELECT GET_LOCK('a', 1)", true, pinUserLock},
-		{"SELECT @@port", true, 0},
-		{"SELECT a FROM t FOR UPDATE", true, 0},
-		{"UPDATE t SET a = 1", false, 0},
-		{"FLUSH TABLES WITH READ LOCK", false, pinGlobalLock},
-		{"XA START 'a'", true, pinXA},
-		{"SELECT @a := 1", true, 0},
-		{"SELECT f(@a)", false, 0},
-		{"SELECT f(1)", false, 0},
-		{"CALL p()", false, 0},
-		{"SET @a = 1; CALL p()", false, 0},
-		{"LOCK TABLES t READ", true, 0},
-		{"SELECT 1", true, 0},
-	} {
-		class := classify.Statement([]byte(c.sql), 0)
-		explained, pinned := explainsStateChange(&class)
-		if pinned != c.pins {
-			t.Errorf("%q pins %s, want %s", c.sql, pinned, c.pins)
-		}
-		if explained != c.explained {
-			t.Errorf("%q explained: %v", c.sql, explained)
-		}
-	}
-}
-
 func TestPickReader(t *testing.T) {
 	type node struct {
 		load, share float64

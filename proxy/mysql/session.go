@@ -273,6 +273,7 @@ func (s *session) place(x *exchange, class *classify.Class, sql []byte) (target,
 	s.leaveReader(class)
 	x.unreported = unreportedIn(class, sql)
 	x.sql = sql
+	x.changes = s.pinChanges(x, class)
 	x.defined = s.defines(class, sql)
 	t, reason := route(class, s.situationOf(x.stmt, sql))
 	return t, reason, nil
@@ -305,7 +306,7 @@ func (s *session) count(x *exchange, reason routeReason, t target) {
 func (x *exchange) classed(c *classify.Class) {
 	x.of, x.repeatable = c.Kind, repeatable(c)
 	x.atomic = atomicKind(c)
-	x.explains, x.pins = explainsStateChange(c)
+	x.explains = explainsStateChange(c)
 	x.unlocks = c.Kind == classify.UnlockTables
 	x.reads = readKinds.has(c.Kind) && !mayWrite(c)
 	x.temporary = c.Flags.Has(classify.TemporarySettings)

@@ -17,6 +17,7 @@ type state struct {
 	schema  string
 	vars    []variable
 	pins    pins
+	holds   []hold // What some of the pins stand for.
 
 	shownAt     uint64    // The changes up to which others can see the session's own wait_timeout.
 	ownThreadID bool      // The session has set pseudo_thread_id.
@@ -31,43 +32,6 @@ type state struct {
 
 type variable struct {
 	name, value string
-}
-
-// pins are the reasons why the session's statements must all run on its backend conn to the writer: state that cannot be set again elsewhere.
-type pins uint16
-
-// The pins. In this list's order the first that is set is shown as the reason.
-const (
-	pinTempTable    pins = 1 << iota // A temporary table exists, or may.
-	pinLockedTables                  // LOCK TABLES.
-	pinUserLock                      // GET_LOCK.
-	pinHandler                       // HANDLER … OPEN.
-	pinTransaction                   // SET TRANSACTION for the next transaction.
-	pinVariable                      // A variable that cannot be replayed: timestamp, insert_id, rand_seed…
-	pinUnknown                       // The server said that something changed, and not what.
-	pinXA                            // An XA transaction.
-	pinGlobalLock                    // FLUSH TABLES WITH READ LOCK, BACKUP STAGE.
-	pinExpired                       // An expired password: changing it frees the backend conn on which that was done.
-	pinTextPrepared                  // PREPARE name FROM.
-	pinRole                          // SET ROLE.
-	pinVariables                     // User variables, on a server that does not list them.
-	pinCount        = iota
-)
-
-// pinNames are the reasons as metrics, logs and the page show them.
-func pinNames() [pinCount]string {
-	return [pinCount]string{"temporary_table", "locked_tables", "user_lock", "handler", "transaction_characteristics", "variable", "unknown_state", "xa", "global_lock", "expired_password", "text_prepared", "role", "user_variables"}
-}
-
-// String gives the names of all pins that are set.
-func (p pins) String() string {
-	var names []string
-	for i, name := range pinNames() {
-		if p&(1<<i) != 0 {
-			names = append(names, name)
-		}
-	}
-	return strings.Join(names, ",")
 }
 
 // trackWish is what the client wants to be told in OK packets. The server's defaults are those of a new session (MariaDB KB, "session_track_system_variables").
@@ -152,7 +116,7 @@ func (s *state) noteVariable(name, value []byte) {
 	case replayNever:
 		return
 	case replayPins:
-		s.pins |= pinVariable
+		s.hold(hold{pin: pinVariable, name: string(name)})
 		s.ownThreadID = s.ownThreadID || string(name) == "pseudo_thread_id"
 		return
 	case replaySet:
