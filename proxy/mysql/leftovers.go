@@ -109,7 +109,9 @@ func (s *session) takeBack(r *rescue) {
 	if r.what&tieVariables != 0 {
 		s.state.userVars = r.vars
 	}
-	s.state.leftVersion++
+	if r.what&^tieLast != 0 {
+		s.state.leftVersion++
+	}
 }
 
 // lose notes what was lost with a conn. What may have been set out of sight mostly was not.
@@ -219,6 +221,8 @@ func (r *rescue) readVariables(b *backendConn) error {
 // numberLiteral writes a number of one of the types of information_schema.USER_VARIABLES (MariaDB: plugin/user_variables).
 func numberLiteral(text, kind string) string {
 	switch {
+	case text == "":
+		return "NULL"
 	case kind == "INT UNSIGNED":
 		return "CAST(" + text + " AS UNSIGNED)"
 	case kind == "DOUBLE" && !strings.ContainsAny(text, "eE"):

@@ -56,7 +56,7 @@ func tiesNeeded(c *classify.Class) (t ties) {
 
 // tiesSeen says which ties of others a statement must not find on its conn: more than it names, as a trigger may ask for them.
 func tiesSeen(c *classify.Class) (t ties) {
-	t = tiesNeeded(c)
+	t = tiesNeeded(c) | tiesOf(c)&tieInsertID
 	if tiesOf(c)&(tieVariables|tieMaybe) != 0 {
 		t |= tieVariables // Else its own could not be told from theirs.
 	}

@@ -1,0 +1,105 @@
+package mysql
+
+import (
+	"strings"
+	"testing"
+
+	"galley/config"
+	"galley/proxy/mysql/mysqltest"
+	"galley/proxy/mysql/wire"
+)
+
+// Tests that hold what a review of the sharing of conns found. A node has one conn in all of them, so that sessions must share it.
+
+// oneConn has the door open one conn to a node.
+func oneConn(c *config.MySQL) { c.Pool.MaxPerNode = 1 }
+
+// resets counts the resets of n's conns.
+func resets(n *mysqltest.Node) int { return count(n, wire.ComResetConnection) }
+
+// TestNoResetOfWhatIsKept: the conn comes from a session that may have left user variables there. They are removed before the conn gets what only it can keep, never after.
+func TestNoResetOfWhatIsKept(t *testing.T) {
+	for name, c := range map[string]struct{ keep, then, end string }{
+		"transaction":     {"BEGIN", "INSERT INTO t VALUES (1)", "ROLLBACK"},
+		"read only":       {"START TRANSACTION READ ONLY /* galley:writer */", "CALL p()", "COMMIT"},
+		"chain":           {"COMMIT AND CHAIN", "INSERT INTO t VALUES (1)", "ROLLBACK"},
+		"temporary table": {"CREATE TEMPORARY TABLE x (a int)", "INSERT INTO x VALUES (1)", ""},
+		"user lock":       {"SELECT GET_LOCK('a', 1)", "INSERT INTO t VALUES (1)", ""},
+		"table lock":      {"LOCK TABLES t WRITE", "INSERT INTO t VALUES (1)", "UNLOCK TABLES"},
+		"handler":         {"HANDLER t OPEN", "INSERT INTO t VALUES (1)", ""},
+		"characteristics": {"SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", "INSERT INTO t VALUES (1)", ""},
+		"prepared text":   {"PREPARE s FROM 'SELECT 1'", "EXECUTE s", ""},
+		"xa":              {"XA BEGIN 'a'", "INSERT INTO t VALUES (1)", ""},
+		"global lock":     {"FLUSH TABLES WITH READ LOCK", "CALL p()", ""},
+		"user variable":   {"SET @a = 1", "INSERT INTO t VALUES (@a)", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDoor(t, 1, oneConn)
+			dirty, cl := d.client(), d.client()
+			dirty.result("INSERT INTO t VALUES (0)")
+			cl.result(c.keep)
+			before := resets(d.n[0])
+			cl.result(c.then)
+			if c.end != "" {
+				cl.result(c.end)
+			}
+			if n := resets(d.n[0]) - before; n > 0 {
+				t.Errorf("%d resets behind %s", n, c.keep)
+			}
+		})
+	}
+}
+
+func TestNoResetWithoutAutocommit(t *testing.T) {
+	d := newDoor(t, 1, oneConn)
+	dirty, c := d.client(), d.client()
+	dirty.result("INSERT INTO t VALUES (0)")
+	c.result("SET autocommit=0")
+	c.result("SELECT 1") // Begins a transaction.
+	before := resets(d.n[0])
+	c.result("INSERT INTO t VALUES (1)")
+	c.result("ROLLBACK")
+	if n := resets(d.n[0]) - before; n > 0 {
+		t.Errorf("%d resets in the transaction", n)
+	}
+}
+
+func TestLongDataIsNotReset(t *testing.T) {
+	d := newDoor(t, 1, oneConn)
+	dirty, c := d.client(), d.client()
+	const sql = "INSERT INTO t VALUES (?)"
+	st := c.prepare(sql)
+	dirty.result("INSERT INTO t VALUES (0)")
+	if err := c.Send(wire.ComStmtSendLongData, id(st.ID)+"\x00\x00long"); err != nil {
+		t.Fatal(err)
+	}
+	c.command(wire.ComStmtReset, id(c.prepare("SELECT 1").ID)) // The long data has no answer.
+	before := resets(d.n[0])
+	c.execute(st, "")
+	if n := resets(d.n[0]) - before; n > 0 {
+		t.Errorf("%d resets between the long data and its execution", n)
+	}
+}
+
+// TestUserVariablesAreAllKept: what a session sets on a conn that another has used is set beside what it had set before.
+func TestUserVariablesAreAllKept(t *testing.T) {
+	d := newDoor(t, 1, oneConn)
+	other, c := d.client(), d.client()
+	c.result("SET @a = 1")
+	other.result("INSERT INTO t VALUES (0)")
+	c.result("SET @b = 2")
+	other.result("INSERT INTO t VALUES (0)")
+	d.n[0].Forget()
+	c.result("SELECT @a, @b")
+	if got := strings.Join(d.n[0].Texts(), "\n"); !strings.Contains(got, "@`a`=1") || !strings.Contains(got, "@`b`=2") {
+		t.Errorf("before the variables are read:\n%s", got)
+	}
+}
+
+func TestLiteralsOfNull(t *testing.T) {
+	for _, kind := range []string{"INT", "INT UNSIGNED", "DOUBLE", "DECIMAL"} {
+		if got := numberLiteral("", kind); got != "NULL" {
+			t.Errorf("%s: %q", kind, got)
+		}
+	}
+}
