@@ -141,6 +141,9 @@ func (s *session) ask(b *backendConn, u unreported) {
 	values, err := b.row("SELECT @@collation_connection, @@session_track_system_variables")
 	if err != nil || len(values) != 2 {
 		s.state.pins |= pinUnknown
+		if s.pinnedOn == nil {
+			s.pinnedOn = b
+		}
 		if !isRefusal(err) {
 			b.lost.Store(true)
 			s.srv.trouble(b.node)

@@ -48,6 +48,7 @@ type backendConn struct {
 	set       *connSet
 	pool      *connPool
 	owner     *session // Who has it, or had it last.
+	epoch     uint32   // Its owner's, when it got it.
 	in        *connList
 	prev      *backendConn
 	next      *backendConn

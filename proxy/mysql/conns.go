@@ -146,6 +146,7 @@ func (s *session) bringTies(b *backendConn, x *exchange) {
 	for _, sl := range s.slots() {
 		if sl.conn != nil && sl.conn != b && sl.made&(x.sees|x.leaves)&^tieLast != 0 && !s.bound(sl.conn) {
 			s.leaveSlot(sl)
+			s.collect() // Where another session has it already.
 		}
 	}
 }
@@ -215,6 +216,7 @@ func (s *session) letAllGo() {
 		b.set.give(b)
 	}
 	s.trx, s.last, s.pinnedOn = nil, nil, nil
+	s.epoch.Add(1)
 }
 
 // wait is how long a session still waits for a node, from the first time that it has to.
@@ -426,6 +428,13 @@ func (s *session) acquire(view *cluster.View, node *cluster.Node, reads bool) (*
 			s.save(b)
 		}
 		s.collect() // What was left on the conn before this one comes first.
+		if b.lost.Load() {
+			s.drop(b)
+			continue
+		}
+		if s.last == b {
+			s.last = nil // Others have used it since.
+		}
 		return b, nil
 	}
 }

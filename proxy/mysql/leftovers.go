@@ -31,6 +31,7 @@ type after struct {
 type rescue struct {
 	on   *backendConn
 	what ties
+	from uint32 // The epoch of who left it.
 	done chan struct{}
 	once sync.Once
 
@@ -47,7 +48,7 @@ func newRescue(b *backendConn, what ties) *rescue {
 	if what&tieMaybe != 0 {
 		what |= tieVariables
 	}
-	return &rescue{on: b, what: what, done: make(chan struct{})}
+	return &rescue{on: b, what: what, from: b.epoch, done: make(chan struct{})}
 }
 
 // end lets the one who left it go on.
@@ -81,6 +82,9 @@ func (s *session) collect() {
 	s.rescued.Store(false)
 	s.rescueMu.Unlock()
 	for _, r := range all {
+		if r.from != s.epoch.Load() {
+			continue // From before a reset.
+		}
 		select {
 		case <-r.done:
 			s.takeBack(r)

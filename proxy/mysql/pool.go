@@ -141,6 +141,10 @@ func (c *connSet) take(w *waiter) (b *backendConn, room bool) {
 	if c.queue.n >= c.srv.config().Pool.MaxWaiting {
 		return nil, false
 	}
+	if c.gone { // The view is an old one.
+		w.ch <- delivery{}
+		return nil, true
+	}
 	w.since = time.Now()
 	c.queue.push(w)
 	c.waited.Add(1)
@@ -180,25 +184,30 @@ func (c *connSet) unlink(b *backendConn) {
 
 // handOver makes b the session's. Who had it before is told where to find what it has left there.
 func (c *connSet) handOver(b *backendConn, s *session) {
-	if b.owner == s {
+	if b.owner == s && b.epoch == s.epoch.Load() {
 		return
 	}
 	c.moved.Add(1)
-	if before := b.owner; before != nil && b.own != 0 && !before.over.Load() {
+	if b.missed() {
 		b.rescue = newRescue(b, b.own)
-		before.leave(b.rescue)
+		b.owner.leave(b.rescue)
 	}
 	if b.foreign |= b.dirt; b.foreign&tieMaybe != 0 {
 		b.foreign |= tieVariables
 	}
-	b.owner, b.own, b.dirt, b.synced, b.left = s, 0, 0, 0, 0
+	b.owner, b.epoch, b.own, b.dirt, b.synced, b.left = s, s.epoch.Load(), 0, 0, 0, 0
+}
+
+// missed says whether there is something on b that the session which had it last may ask for.
+func (b *backendConn) missed() bool {
+	return b.owner != nil && b.own != 0 && !b.owner.over.Load() && b.epoch == b.owner.epoch.Load()
 }
 
 // give takes back a conn that its session does not need for now: for the first that waits for one, or to be idle.
 func (c *connSet) give(b *backendConn) {
 	b.endRescue()
 	c.mu.Lock()
-	if b.lost.Load() || b.killers.Load() != 0 || b.retire || b.pool.stale || c.gone {
+	if b.lost.Load() || b.killers.Load() != 0 || b.retire || b.pool.stale || c.gone || len(b.Window()) > 0 {
 		c.forgetConn(b)
 		c.bury(b)
 		c.pump(time.Time{})
@@ -209,7 +218,7 @@ func (c *connSet) give(b *backendConn) {
 	b.idleSince = c.srv.tick.Load()
 	if c.queue.first == nil {
 		c.idle++
-		if b.owner != nil && b.own != 0 && !b.owner.over.Load() {
+		if b.missed() {
 			b.pool.left.pushBack(b)
 		} else {
 			b.pool.plain.pushFront(b)
@@ -339,7 +348,7 @@ func (c *connSet) discard(b *backendConn) {
 
 // bury closes a conn that is nobody's any more. What its last session has left there is read before.
 func (c *connSet) bury(b *backendConn) {
-	if b.owner == nil || b.own == 0 || b.owner.over.Load() {
+	if !b.missed() {
 		b.closeQuietly()
 		return
 	}

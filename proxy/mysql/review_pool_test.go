@@ -4,15 +4,11 @@ import (
 	"strings"
 	"testing"
 
-	"galley/config"
 	"galley/proxy/mysql/mysqltest"
 	"galley/proxy/mysql/wire"
 )
 
 // Tests that hold what a review of the sharing of conns found. A node has one conn in all of them, so that sessions must share it.
-
-// oneConn has the door open one conn to a node.
-func oneConn(c *config.MySQL) { c.Pool.MaxPerNode = 1 }
 
 // resets counts the resets of n's conns.
 func resets(n *mysqltest.Node) int { return count(n, wire.ComResetConnection) }
@@ -102,4 +98,72 @@ func TestLiteralsOfNull(t *testing.T) {
 			t.Errorf("%s: %q", kind, got)
 		}
 	}
+}
+
+// TestResetForgetsWhatWasLeft: what a session has left on conns before it was reset, or another user's, does not come back.
+func TestResetForgetsWhatWasLeft(t *testing.T) {
+	for name, reset := range map[string]func(*testClient){
+		"COM_RESET_CONNECTION": func(c *testClient) { c.command(wire.ComResetConnection, "") },
+		"COM_CHANGE_USER": func(c *testClient) {
+			c.command(wire.ComChangeUser, "nopw\x00\x00app\x00\x2d\x00mysql_native_password\x00")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDoor(t, 1, oneConn)
+			other, c := d.client(), d.client()
+			c.result("SET @a = 1")
+			c.result("INSERT INTO t VALUES (1)")
+			reset(c)
+			other.result("INSERT INTO t VALUES (0)")
+			d.n[0].Forget()
+			c.result("SELECT @a, LAST_INSERT_ID()")
+			if got := strings.Join(d.n[0].Texts(), "\n"); strings.Contains(got, "@`a`=1") || strings.Contains(got, "last_insert_id=1") {
+				t.Errorf("it got back what it had left before:\n%s", got)
+			}
+		})
+	}
+}
+
+// TestResetSessionIsNotUpToDate: a conn that has the state of before a reset does not pass for one that has the present one.
+func TestResetSessionIsNotUpToDate(t *testing.T) {
+	d := newDoor(t, 2)
+	c := d.client()
+	c.result("SET max_statement_time=1")
+	c.query("SELECT 1")
+	c.command(wire.ComResetConnection, "")
+	c.result("SET time_zone='+01:00'")
+	for i := range 4 {
+		c.result("SET sql_select_limit=" + strings.Repeat("9", i+1))
+		sql := "SELECT a FROM t WHERE b = " + strings.Repeat("9", i+1)
+		if i == 0 {
+			continue
+		}
+		c.query(sql)
+		if got := stateAt(d.n[1], sql); !strings.Contains(got, "time_zone=+01:00") || strings.Contains(got, "max_statement_time") {
+			t.Errorf("a read had %q", got)
+		}
+	}
+}
+
+// TestBrokenWhileItsLeftOversAreRead: the conn is not used any more, and the statement runs once on another.
+func TestBrokenWhileItsLeftOversAreRead(t *testing.T) {
+	d := newDoor(t, 1, oneConn)
+	a, b := d.client(), d.client()
+	a.result("INSERT INTO t VALUES (1)")
+	d.n[0].Once(rescueCounts, mysqltest.Close())
+	b.result("INSERT INTO t VALUES (2)")
+	d.expectRan("INSERT INTO t VALUES (2)", 1)
+	a.fails("SELECT LAST_INSERT_ID()", codeLost)
+}
+
+// TestFoundRowsOfAnother: preparing a statement takes a conn and leaves what FOUND_ROWS() is about, which is no longer there.
+func TestFoundRowsOfAnother(t *testing.T) {
+	d := newDoor(t, 1, oneConn)
+	a, b := d.client(), d.client()
+	a.result("INSERT INTO t VALUES (1)")
+	b.result("INSERT INTO t VALUES (2)")
+	a.prepare("INSERT INTO t VALUES (?)")
+	d.n[0].Forget()
+	a.result("SELECT FOUND_ROWS()")
+	d.expectRan("SELECT FOUND_ROWS()", 0)
 }

@@ -59,7 +59,8 @@ type session struct {
 	rescued  atomic.Bool
 	rescueMu sync.Mutex
 	rescues  []*rescue
-	over     atomic.Bool // It asks for nothing any more.
+	over     atomic.Bool   // It asks for nothing any more.
+	epoch    atomic.Uint32 // Another one after each reset: what was left before is nobody's.
 
 	halt     chan struct{} // KILL QUERY, for a statement that waits.
 	overtime atomic.Uint64 // The activity whose statement is killed for its time.
