@@ -1,0 +1,157 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"galley/cluster"
+	"galley/proxy/mysql/wire"
+)
+
+// acquire gets a conn to node for the session, waiting for one if need be. Neither conn nor error means that the node could not be reached and another view is to be waited for.
+func (s *session) acquire(view *cluster.View, node *cluster.Node, reads bool) (*backendConn, error) {
+	set := s.srv.conns.of(node)
+	w := &s.waiter
+	if w.ch == nil {
+		w.ch = make(chan delivery, 1)
+	}
+	w.session, w.node, w.login = s, node, &s.login
+	w.key = poolKey{user: s.login.user, account: s.login.account, caps: s.login.caps, reads: reads, bare: s.state.schema == "", client: s.login.client}
+	for {
+		b, room := set.take(w)
+		if !room {
+			return nil, s.srv.full(set, w)
+		}
+		if b == nil {
+			var err error
+			if b, err = s.await(view, set, w); b == nil {
+				return nil, s.unopened(node, err)
+			}
+		}
+		if b.idleSince != s.srv.tick.Load() && b.Idle() != nil {
+			s.drop(b) // The node has closed it meanwhile; there may be more of them.
+			continue
+		}
+		if b.rescue != nil {
+			s.save(b)
+		}
+		s.collect() // What was left on the conn before this one comes first.
+		if b.lost.Load() {
+			s.drop(b)
+			continue
+		}
+		if s.last == b {
+			s.last = nil // Others have used it since.
+		}
+		return b, nil
+	}
+}
+
+// save reads what another session has left on b.
+func (s *session) save(b *backendConn) {
+	if err := b.rescue.read(b); err != nil {
+		b.endRescue()
+		b.foreign |= tieVariables | tieInsertID
+		if !isRefusal(err) {
+			b.lost.Store(true)
+		}
+		return
+	}
+	b.rescue.end()
+	b.rescue = nil
+}
+
+// await waits in set's queue.
+func (s *session) await(view *cluster.View, set *connSet, w *waiter) (*backendConn, error) {
+	limit := s.srv.config().Pool.WaitForConnection
+	s.takeHalts()
+	s.shown.queued.Store(true)
+	defer s.shown.queued.Store(false)
+	defer set.shown.queued(w)
+	timer := time.NewTimer(min(growAfter, limit))
+	defer timer.Stop()
+	for {
+		changed := s.srv.cluster.Changed()
+		if now := s.srv.cluster.View(); now != view && !w.servedIn(now) {
+			if d, got := set.leaveQueue(w); got {
+				return d.b, d.err
+			}
+			return nil, nil
+		}
+		var end error
+		select {
+		case d := <-w.ch:
+			return d.b, d.err
+		case <-changed:
+			continue
+		case <-timer.C:
+			if waited := time.Since(w.since); waited < limit {
+				set.grow()
+				timer.Reset(min(limit-waited, patience))
+				continue
+			}
+			end = s.srv.full(set, w)
+		case <-s.halt:
+			end = errHalted()
+		case <-s.ctx.Done():
+			end = endSession(s.stopReason(), context.Cause(s.ctx))
+		}
+		if d, got := set.leaveQueue(w); got {
+			return d.b, d.err
+		}
+		return nil, end
+	}
+}
+
+// servedIn says whether what w waits for would go to the same node in another view.
+func (w *waiter) servedIn(view *cluster.View) bool {
+	if !w.key.reads {
+		writer := view.WriterNode()
+		return writer != nil && writer.Backend == w.node.Backend
+	}
+	return slices.ContainsFunc(view.Readers, func(i int) bool { return view.Nodes[i].Backend == w.node.Backend })
+}
+
+// fullError says that no conn came free.
+type fullError struct{ *wire.ServerError }
+
+func (e *fullError) Unwrap() error { return e.ServerError }
+
+// full is the error of a session that no conn came free for.
+func (s *Server) full(set *connSet, w *waiter) error {
+	conns, _, waiting := set.counts()
+	set.shown.timedOut()
+	return &fullError{wire.NewError(codeTooManyConnections, "galley: no connection to a node came free in time (node %s: %d open of %d, %d sessions wait): see mysql.pool in galley's configuration",
+		w.node.Addr, conns, s.limit(w.node), waiting)}
+}
+
+// isFull says whether an error is that of a full pool.
+func isFull(err error) bool {
+	_, ok := errors.AsType[*fullError](err)
+	return ok
+}
+
+// unopened says what it means that a conn to node could not be opened.
+func (s *session) unopened(node *cluster.Node, err error) error {
+	if _, ok := errors.AsType[*errSession](err); err == nil || ok || isFull(err) {
+		return err
+	}
+	s.srv.metrics.dialErrors.Add(1)
+	if _, ok := errors.AsType[*dialError](err); ok {
+		s.srv.log.Debug("cannot open a backend conn", "session", s.id, "node", node.Addr, "error", err)
+		s.srv.trouble(node)
+		return nil
+	}
+	var refused *wire.ServerError
+	if errors.As(err, &refused) && (refused.Code == codeUnknownCommand || refused.Code == codeTooManyConnections || refused.Code == codeServerShutdown) {
+		s.srv.trouble(node)
+		return nil
+	}
+	if errors.As(err, &refused) && refused.Code == codeAccessDenied {
+		s.srv.accountsChanged()
+	}
+	s.srv.log.Info("a node refused a login", "session", s.id, "user", s.login.user, "node", node.Addr, "error", err)
+	return clientError(err, "a node refused the login")
+}
