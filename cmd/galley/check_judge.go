@@ -209,19 +209,6 @@ func (r *report) versions(v *cluster.View) {
 	}
 }
 
-// connections warns where nodes take fewer connections than galley takes clients.
-func (r *report) connections(c *config.Config, v *cluster.View) {
-	for i := range v.Nodes {
-		n := &v.Nodes[i]
-		if limit := n.Status.MaxConnections; limit > 0 && limit < c.MySQL.MaxConnections {
-			r.warn(fmt.Sprintf("Node %s takes %d connections (max_connections) and galley up to %d clients (mysql.max_connections). Each client that runs statements holds its own.",
-				n.Addr, limit, c.MySQL.MaxConnections),
-				"Set mysql.max_connections below the nodes' max_connections, or raise that.")
-			return // The others are as a rule alike.
-		}
-	}
-}
-
 // variables warns of settings of the nodes that do not go well with a proxy, or with each other.
 func (r *report) variables(s *sighting) {
 	for _, name := range alike() {

@@ -109,10 +109,6 @@ func TestJudge(t *testing.T) {
 			warnings: []string{"different versions: 10.11.19-MariaDB on 10.0.0.1:3306, 10.0.0.3:3306; 10.6.1-MariaDB on 10.0.0.2:3306"},
 		},
 		{
-			name: "few connections", change: func(s *sighting) { s.View.Nodes[1].Status.MaxConnections = 60 },
-			warnings: []string{"10.0.0.2:3306 takes 60 connections (max_connections) and galley up to 100"},
-		},
-		{
 			name: "other engines", change: func(s *sighting) {
 				a := s.Answers["10.0.0.1:3306"]
 				a.Tables = make([]string, 23)
