@@ -66,7 +66,7 @@ func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 // binds says whether x may leave on its conn what a reset would end: a transaction, what pins, a cursor, long data.
 func (s *session) binds(x *exchange) bool {
 	const kinds = kindSet(1<<classify.Set | 1<<classify.SetGlobal | 1<<classify.XA | 1<<classify.Handler | 1<<classify.TempTable | 1<<classify.Prepare)
-	return begins(x.changes) || x.commits || x.longData || x.kind == wire.AnswerCursor || kinds.has(x.of) || s.status&wire.StatusAutocommit == 0
+	return begins(x.changes) || x.sequence || x.commits || x.longData || x.kind == wire.AnswerCursor || kinds.has(x.of) || s.status&wire.StatusAutocommit == 0
 }
 
 // saveOwn reads what the session itself has left on b, which is to be reset.
@@ -124,6 +124,9 @@ func (s *session) appendSettings(b *backendConn, x *exchange) bool {
 	if b.synced != s.state.version {
 		s.scratch, found = s.state.appendSet(s.scratch, b.vars, s.srv.numeric)
 		b.synced, b.vars = s.state.version, s.state.vars
+	}
+	if b.readOnly && found {
+		s.scratch = append(s.scratch, ", tx_read_only=ON"...) // Whatever the session has set: see onlyReads.
 	}
 	if b.left != s.state.leftVersion && x.sees != 0 {
 		b.left = s.state.leftVersion

@@ -292,6 +292,9 @@ func (s *session) noteAfter(b *backendConn, x *exchange) {
 	if x.assigns && !mariaDB(&s.srv.cluster.View().Server) {
 		s.state.pins |= pinVariables
 	}
+	if x.sequence {
+		s.state.pins |= pinSequence // LASTVAL() is about this conn.
+	}
 	s.lostTies &^= tieLast
 }
 

@@ -26,12 +26,13 @@ const (
 	pinTextPrepared                  // PREPARE name FROM.
 	pinRole                          // SET ROLE.
 	pinVariables                     // User variables, on a server that does not list them.
+	pinSequence                      // A sequence's last value, which LASTVAL() gives.
 	pinCount        = iota
 )
 
 // pinNames are the reasons as metrics, logs and the page show them.
 func pinNames() [pinCount]string {
-	return [pinCount]string{"temporary_table", "locked_tables", "user_lock", "handler", "transaction_characteristics", "variable", "unknown_state", "xa", "global_lock", "expired_password", "text_prepared", "role", "user_variables"}
+	return [pinCount]string{"temporary_table", "locked_tables", "user_lock", "handler", "transaction_characteristics", "variable", "unknown_state", "xa", "global_lock", "expired_password", "text_prepared", "role", "user_variables", "sequence"}
 }
 
 // String gives the names of all pins that are set.

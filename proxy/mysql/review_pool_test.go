@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"galley/cluster"
+	"galley/config"
 	"galley/proxy/mysql/mysqltest"
 	"galley/proxy/mysql/wire"
 )
@@ -166,4 +168,48 @@ func TestFoundRowsOfAnother(t *testing.T) {
 	d.n[0].Forget()
 	a.result("SELECT FOUND_ROWS()")
 	d.expectRan("SELECT FOUND_ROWS()", 0)
+}
+
+// TestStatementsThatKeepSomethingStay: of too many statements on a conn none is closed that has a cursor or long data there.
+func TestStatementsThatKeepSomethingStay(t *testing.T) {
+	d := newDoor(t, 1, oneConn, func(c *config.MySQL) { c.Pool.MaxStatements = 2 })
+	c := d.client()
+	st := c.prepare("SELECT a FROM t WHERE b = ?")
+	if err := c.Send(wire.ComStmtSendLongData, id(st.ID)+"\x00\x00long"); err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{"SELECT 1", "SELECT 2", "SELECT 3"} {
+		c.prepare(sql)
+	}
+	if got := c.execute(st, ""); got != "n1:long" {
+		t.Errorf("executed with %q", got)
+	}
+}
+
+// TestSequencesPin: LASTVAL() is about the conn, so that the session stays there and no other one comes there.
+func TestSequencesPin(t *testing.T) {
+	d := newDoor(t, 1)
+	a, b := d.client(), d.client()
+	a.result("SELECT NEXTVAL(s)")
+	b.result("INSERT INTO t VALUES (1)")
+	a.result("SELECT LASTVAL(s)")
+	threads := map[string]uint32{}
+	for _, cmd := range d.n[0].Commands() {
+		threads[cmd.Text] = cmd.Thread
+	}
+	if threads["SELECT NEXTVAL(s)"] != threads["SELECT LASTVAL(s)"] || threads["INSERT INTO t VALUES (1)"] == threads["SELECT LASTVAL(s)"] {
+		t.Errorf("ran on %v", threads)
+	}
+}
+
+// TestReadersRefuseWritesWhateverIsSet: a session's own tx_read_only=OFF does not take the guard off its conn to a reader.
+func TestReadersRefuseWritesWhateverIsSet(t *testing.T) {
+	d := newDoor(t, 2)
+	d.cluster.Update(func(v *cluster.View) { v.Nodes[1].Status.Server = mysqltest.Facts() })
+	c := d.client()
+	c.result("SET tx_read_only=0")
+	c.query("SELECT 1")
+	if got := stateAt(d.n[1], "SELECT 1"); !strings.Contains(got, "tx_read_only=ON") {
+		t.Errorf("a read on a reader had %q", got)
+	}
 }

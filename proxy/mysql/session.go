@@ -315,6 +315,7 @@ func (x *exchange) classed(c *classify.Class) {
 	x.asksBack = c.Kind == classify.Diagnostics || c.Flags.Has(classify.FoundRows|classify.RowCount|classify.Warnings)
 	x.opaque, x.leaves, x.needs, x.sees, x.after = opaque(c), tiesOf(c), tiesNeeded(c), tiesSeen(c), afterOf(c)
 	x.assigns = c.Flags.Has(classify.AssignsUserVariable|classify.IntoVar|classify.ConstantUserVariable) || c.Kind == classify.Set && c.Flags.Has(classify.UserVariable)
+	x.sequence = c.Flags.Has(classify.Sequence)
 	x.commits = endsTransaction(c) || c.Flags.Has(classify.Chain)
 }
 

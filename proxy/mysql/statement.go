@@ -31,6 +31,11 @@ type stmtKey struct {
 	private *statement
 }
 
+// keepsOn says whether the statement has something on b that would be lost with it there.
+func (k stmtKey) keepsOn(b *backendConn) bool {
+	return k.private != nil && (k.private.longOn == b || k.private.openOn == b)
+}
+
 // keyOf makes the key of a text: how it is understood depends on the schema, and on what the session has set.
 func (s *session) keyOf(sql []byte) stmtKey {
 	var b strings.Builder
@@ -74,9 +79,12 @@ func (b *backendConn) addStatement(key stmtKey, id uint32, limit int) *backendSt
 		var oldest stmtKey
 		var least *backendStmt
 		for k, st := range b.stmts {
-			if least == nil || st.used < least.used {
+			if (least == nil || st.used < least.used) && !k.keepsOn(b) {
 				oldest, least = k, st
 			}
+		}
+		if least == nil {
+			break
 		}
 		b.closeStmt(oldest, least)
 	}
