@@ -137,6 +137,7 @@ type poolView struct {
 	Limit, Waiting string
 	Held           string // What keeps those in use, where that matters.
 	Full           bool
+	Slow           bool    // Sessions wait for long.
 	UseWidth       float64 // of 100
 	IdleWidth      float64
 }
@@ -154,7 +155,8 @@ func newPoolView(p NodePool) poolView {
 	if p.Waiting > 0 {
 		v.Waiting = fmt.Sprintf("%s, the longest for %s", waits(p.Waiting), seconds(p.LongestWait.Seconds()))
 	}
-	if p.Waiting > 0 || v.Full {
+	v.Slow = p.Waiting > 0 && p.LongestWait >= longWait
+	if v.Slow || v.Full {
 		v.Held = keptBy(p)
 	}
 	return v

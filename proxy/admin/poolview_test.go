@@ -95,6 +95,12 @@ func TestKeepers(t *testing.T) {
 			t.Errorf("the page does not say %q", want)
 		}
 	}
+	if v := newPoolView(NodePool{Limit: 9, InUse: 2, Waiting: 1, LongestWait: time.Millisecond}); v.Slow || v.Held != "" || v.Waiting == "" {
+		t.Errorf("a wait of a millisecond: %+v", v)
+	}
+	if v := newPoolView(s.Nodes[0].Pool); !v.Slow || v.Held == "" {
+		t.Errorf("a long wait: %+v", v)
+	}
 	calm := ask(newTestServer(t, nil), false, request(http.MethodGet, "/")).Body.String()
 	if strings.Contains(calm, "Who has the connections") {
 		t.Error("nobody waits, and the page names sessions")
