@@ -120,6 +120,7 @@ func (s *session) admit(l *login, a *cluster.Account, c *claim) error {
 	s.leaveUser()
 	s.account, s.access = a, a.Access
 	l.expired, l.defaults = expired, accountDefaults(a)
+	l.conns = nodeLimit(a, server.MaxUserConnections)
 	l.account = accountRow{user: a.User, host: a.Host, fingerprint: a.Fingerprint}
 	s.address(l, a)
 	if p := c.has(pluginSHA2); a.FromConfig && p != nil && len(p.answer) > 0 {
@@ -128,6 +129,18 @@ func (s *session) admit(l *login, a *cluster.Account, c *claim) error {
 		}
 	}
 	return nil
+}
+
+// nodeLimit is how many conns of an account galley may have open to a node, by max_user_connections; one is left for KILL. 0 is no limit.
+func nodeLimit(a *cluster.Account, all int) int {
+	n := a.MaxUserConnections
+	if n == 0 && a.Access&ignoresUserLimit == 0 {
+		n = all
+	}
+	if n <= 0 {
+		return 0
+	}
+	return max(1, n-1)
 }
 
 // leaveUser gives back the session's place among its account's connections.

@@ -28,6 +28,7 @@ type login struct {
 	setup   string // What is set at once, and again after each reset.
 
 	defaults string // What the account adds to setup.
+	conns    int    // How many there may be to a node; 0 for no limit of the account's.
 	expired  bool   // The password has expired: the node lets it be changed, and nothing else.
 
 	requires cluster.SSLType // What the account asks of the client's connection, and the node of galley's.

@@ -309,7 +309,7 @@ func (c *connSet) pump(now time.Time) {
 		if p.seen++; p.seen <= p.opens || p.open >= easyConns && now.Sub(w.since) < growAfter {
 			continue
 		}
-		if conf.MaxPerUser > 0 && c.users[w.key.user] >= conf.MaxPerUser {
+		if most := perUser(conf.MaxPerUser, w.login.conns); most > 0 && c.users[w.key.user] >= most {
 			if !c.evict(w, func(b *backendConn) bool { return b.pool.key.user == w.key.user }) {
 				continue
 			}
@@ -320,6 +320,14 @@ func (c *connSet) pump(now time.Time) {
 		}
 		c.openFor(p, w)
 	}
+}
+
+// perUser is how many conns of a user there may be, by the configuration and by the account; 0 is no limit.
+func perUser(configured, account int) int {
+	if configured == 0 || account > 0 && account < configured {
+		return account
+	}
+	return configured
 }
 
 // evict closes an idle conn, the one unused for longest, to make room for one with w's key.
