@@ -98,8 +98,12 @@ func (c *Conn) run() {
 func (c *Conn) login() error {
 	n := c.Node
 	n.mu.Lock()
-	refused, compression, chop := n.refused, n.compression, n.chop
+	refused, compression, chop, greeting := n.refused, n.compression, n.chop, n.greeting
 	n.mu.Unlock()
+	if greeting != nil {
+		_, _ = c.s.nc.Write(greeting)
+		return errQuit
+	}
 	g := wire.Greeting{
 		Version: Version, ThreadID: c.Thread, Capability: wire.Capability(Capabilities) | wire.Capability(ExtendedCaps)<<32 | compression, Charset: 45,
 		Status: c.Status, Plugin: gomysql.AUTH_NATIVE_PASSWORD,

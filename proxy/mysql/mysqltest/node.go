@@ -49,6 +49,7 @@ type Node struct {
 	begin   string
 	down    bool
 
+	greeting    []byte
 	compression wire.Capability // The flags of what it offers.
 	chop        int
 	closed      chan struct{}
@@ -232,6 +233,13 @@ func (n *Node) Compress(flags wire.Capability, chop int) {
 	n.compression, n.chop = flags, chop
 }
 
+// Greet has the node say p to whoever connects, whatever he says, and close; nil ends it.
+func (n *Node) Greet(p []byte) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.greeting = p
+}
+
 // Begin has new connections begin with what SET would set, by global variables or init_connect: the client is told nothing of it.
 func (n *Node) Begin(set string) {
 	n.mu.Lock()
@@ -368,4 +376,11 @@ func (n *Node) thread(id uint32) *Conn {
 		}
 	}
 	return nil
+}
+
+// NoRules forgets what On and Once said.
+func (n *Node) NoRules() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.rules = nil
 }

@@ -88,6 +88,14 @@ func ErrorAmongRows(code uint16, message string, values ...string) Reply {
 	}
 }
 
+// Bytes answers with bytes as they are and closes the connection.
+func Bytes(p []byte) Reply {
+	return func(c *Conn, _ *Command) error {
+		c.out = append(c.out, p...)
+		return errQuit
+	}
+}
+
 // Close closes the connection when the command has been read, with no answer: it may have run.
 func Close() Reply { return func(*Conn, *Command) error { return errQuit } }
 

@@ -31,7 +31,13 @@ func (c *Conn) query(cmd *Command) error {
 	return nil
 }
 
+// one answers a statement. What only begins like one that it understands is a mistake.
 func (c *Conn) one(text string) error {
+	defer func() {
+		if recover() != nil { // It is read by its length here and there.
+			c.Err(1064, "You have an error in your SQL syntax")
+		}
+	}()
 	text = strings.TrimSpace(text)
 	for strings.HasPrefix(text, "/*") {
 		_, rest, _ := strings.Cut(text, "*/")
