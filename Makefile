@@ -74,7 +74,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (10s)
 	failed=; for target in $$(echo "$$targets" | tr ' ' :); do \
 		dir=$${target%:*}; name=$${target#*:}; \
 		echo "$$dir $$name"; \
-		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -parallel $(JOBS) "$$dir" || failed="$$failed $$name"; \
+		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x -parallel $(JOBS) "$$dir" || failed="$$failed $$name"; \
 	done; \
 	[ -z "$$failed" ] || { echo "make fuzz: failed:$$failed"; exit 1; }
 

@@ -38,7 +38,10 @@ func (c *Conn) one(text string) error {
 			c.Err(1064, "You have an error in your SQL syntax")
 		}
 	}()
-	text = strings.TrimSpace(text)
+	return c.understood(strings.TrimSpace(text))
+}
+
+func (c *Conn) understood(text string) error {
 	for strings.HasPrefix(text, "/*") {
 		_, rest, _ := strings.Cut(text, "*/")
 		text = strings.TrimSpace(rest)
