@@ -12,6 +12,7 @@ import (
 
 // acquire gets a conn to node for the session, waiting for one if need be. Neither conn nor error means that the node could not be reached and another view is to be waited for.
 func (s *session) acquire(view *cluster.View, node *cluster.Node, reads bool) (*backendConn, error) {
+	s.followAccount()
 	set := s.srv.conns.of(node)
 	w := &s.waiter
 	if w.ch == nil {
@@ -46,6 +47,23 @@ func (s *session) acquire(view *cluster.View, node *cluster.Node, reads bool) (*
 			s.last = nil // Others have used it since.
 		}
 		return b, nil
+	}
+}
+
+// followAccount has the session's conns from now on be those of its account as it has become, as far as galley can log in as before. Else each conn would be closed behind a
+// statement, as one of an account that is not what it was.
+func (s *session) followAccount() {
+	set := s.srv.accounts.Snapshot()
+	if set == s.accounts || s.account == nil {
+		return
+	}
+	s.accounts = set
+	row := &s.login.account
+	for _, a := range set.All() {
+		if a.User == row.user && a.Host == row.host && a.Password == s.account.Password && slices.Equal(a.Methods, s.account.Methods) {
+			row.fingerprint = a.Fingerprint
+			return
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"strconv"
+	"time"
 
 	"galley/proxy/mysql/classify"
 	"galley/proxy/mysql/wire"
@@ -97,6 +98,8 @@ func (b *backendConn) wasReset() {
 
 // resetState ends whatever its session has under way on b, and waits for it.
 func (b *backendConn) resetState() error {
+	_ = b.SetDeadline(time.Now().Add(b.set.srv.config().ConnectTimeout))
+	defer func() { _ = b.SetDeadline(time.Time{}) }()
 	b.out = b.out[:0]
 	n := b.appendReset()
 	if err := b.Write(b.out); err != nil {

@@ -89,6 +89,9 @@ func (s *Server) modeOfNodes() classify.Mode {
 // drainTick is how often a drain looks whether all sessions have ended.
 const drainTick = 20 * time.Millisecond
 
+// cutAfter is how long sessions that are cut may take to end before their nodes are cut too.
+const cutAfter = time.Second
+
 // drain ends the sessions: idle ones at once, the others when their statement and transaction have ended, all of them when the grace time is over or cut ends.
 func (s *Server) drain(cut context.Context, cancel context.CancelCauseFunc) {
 	done := make(chan struct{})
@@ -116,7 +119,13 @@ func (s *Server) drain(cut context.Context, cancel context.CancelCauseFunc) {
 		s.log.Warn("cutting the sessions that are left", "sessions", n)
 	}
 	cancel(errShuttingDown)
-	<-done
+	timer.Reset(cutAfter)
+	select {
+	case <-done:
+	case <-timer.C:
+		s.conns.end() // Who has not ended by now waits for a node that hangs.
+		<-done
+	}
 }
 
 // endIdle has the sessions that wait for a command outside a transaction end. A command that arrives at the same time is still answered: the deadline only ends a wait.

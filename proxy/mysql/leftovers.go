@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"galley/proxy/mysql/classify"
 	"galley/proxy/mysql/wire"
@@ -133,8 +134,10 @@ const (
 	rescueVariables = "SELECT VARIABLE_NAME, HEX(VARIABLE_VALUE), VARIABLE_TYPE FROM information_schema.USER_VARIABLES LIMIT 100000"
 )
 
-// read asks b, the conn that r is about, for what was left there.
+// read asks b, the conn that r is about, for what was left there. It does not wait for ever: a session must be able to leave a node that hangs.
 func (r *rescue) read(b *backendConn) error {
+	_ = b.SetDeadline(time.Now().Add(b.set.srv.config().ConnectTimeout))
+	defer func() { _ = b.SetDeadline(time.Time{}) }()
 	b.set.shown.rescues.Add(1)
 	queries := []string{rescueCounts, rescueWarnings}
 	if r.what&tieVariables != 0 {

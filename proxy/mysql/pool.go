@@ -207,7 +207,7 @@ func (b *backendConn) missed() bool {
 func (c *connSet) give(b *backendConn) {
 	b.endRescue()
 	c.mu.Lock()
-	if b.lost.Load() || b.killers.Load() != 0 || b.retire || b.pool.stale || c.gone || len(b.Window()) > 0 {
+	if b.lost.Load() || b.killers.Load() != 0 || b.retire || b.pool.stale && !c.awaited(b) || c.gone || len(b.Window()) > 0 {
 		c.forgetConn(b)
 		c.bury(b)
 		c.pump(time.Time{})
@@ -253,6 +253,15 @@ func (c *connSet) deliver(b *backendConn) {
 	c.queue.remove(w)
 	c.handOver(b, w.session)
 	w.ch <- delivery{b: b}
+}
+
+// awaited says whether a session waits for a conn like b.
+func (c *connSet) awaited(b *backendConn) bool {
+	w := c.queue.first
+	for w != nil && !w.fits(b) {
+		w = w.next
+	}
+	return w != nil
 }
 
 // fits says whether w may use b.

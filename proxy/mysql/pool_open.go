@@ -64,7 +64,6 @@ func (c *connSet) refuse(p *connPool, err error) {
 // lastWords reads what a session has left on a conn that is to be closed, and closes it.
 func (s *Server) lastWords(b *backendConn, r *rescue) {
 	defer s.openers.Done()
-	_ = b.SetDeadline(time.Now().Add(s.config().ConnectTimeout))
 	if b.lost.Load() || b.Idle() != nil || r.read(b) != nil {
 		r.fail()
 	} else {

@@ -3,6 +3,7 @@ package mysql
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"galley/cluster"
 	"galley/config"
@@ -212,4 +213,43 @@ func TestReadersRefuseWritesWhateverIsSet(t *testing.T) {
 	if got := stateAt(d.n[1], "SELECT 1"); !strings.Contains(got, "tx_read_only=ON") {
 		t.Errorf("a read on a reader had %q", got)
 	}
+}
+
+// TestRightsThatChange: a session that was there before shares conns as it did, and does not log in for each statement.
+func TestRightsThatChange(t *testing.T) {
+	d := newDoor(t, 1, oneConn)
+	c := d.client()
+	c.result("INSERT INTO t VALUES (1)")
+	row := mysqltest.NativeRow("app", "secret")
+	row.Priv = strings.Replace(row.Priv, "{", `{"access":1,`, 1)
+	d.accounts.Set(mysqltest.ImportAccounts(t, nil, row))
+	sweep := func() {
+		for _, set := range d.srv.conns.all() {
+			set.sweep(time.Now(), d.accounts.Snapshot())
+		}
+	}
+	sweep()
+	before := d.n[0].Logins()
+	for range 5 {
+		c.result("INSERT INTO t VALUES (2)")
+		sweep()
+	}
+	if got := d.n[0].Logins() - before; got != 1 {
+		t.Errorf("%d logins for five statements", got)
+	}
+}
+
+// TestShutdownAmidARescue: a node that hangs while galley asks what was left on a conn holds up nothing.
+func TestShutdownAmidARescue(t *testing.T) {
+	d := newDoor(t, 1, oneConn)
+	a, b := d.client(), d.client()
+	a.result("INSERT INTO t VALUES (1)")
+	d.n[0].On(rescueCounts, mysqltest.Hang())
+	if err := b.Send(wire.ComQuery, "INSERT INTO t VALUES (2)"); err != nil {
+		t.Fatal(err)
+	}
+	d.n[0].Await(t, rescueCounts)
+	d.stop()
+	d.cut()
+	d.served <- <-d.served // It ends.
 }

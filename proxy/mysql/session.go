@@ -26,9 +26,10 @@ type session struct {
 
 	transport transport // How client's packets come.
 
-	login     login            // What a backend conn logs in with; its schema is the state's.
-	account   *cluster.Account // As which the client is logged in; nil before.
-	access    uint64           // The account's global privileges, as the server's bits.
+	login     login               // What a backend conn logs in with; its schema is the state's.
+	account   *cluster.Account    // As which the client is logged in; nil before.
+	accounts  *cluster.AccountSet // In which it was looked for last.
+	access    uint64              // The account's global privileges, as the server's bits.
 	state     state
 	status    uint16        // Of the last OK or EOF.
 	loginMode classify.Mode // As long as the session has not set its own.
