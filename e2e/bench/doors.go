@@ -21,6 +21,8 @@ const (
 	doorHAProxy2 = "haproxy, 2 threads"
 	doorGalley   = "galley"
 	doorOther    = "other galley"
+	doorUnshared = "galley, not sharing"
+	doorFew      = "galley, 60 clients"
 )
 
 // door is one way to the cluster.
@@ -28,6 +30,7 @@ type door struct {
 	name   string
 	reads  string // Address for what only reads.
 	writes string // Address for what also writes.
+	admin  string // Where galley tells of itself.
 	proxy  *proxy // Nil for the direct one.
 }
 
@@ -116,7 +119,7 @@ func (s *site) startHAProxy(ctx context.Context, name string, nbthread int) (*do
 		return nil, err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "global\n    maxconn %d\n", s.plan.idle+1000)
+	fmt.Fprintf(&b, "global\n    maxconn %d\n", s.plan.idleBehindHAProxy()+1000)
 	if nbthread > 0 {
 		fmt.Fprintf(&b, "    nbthread %d\n", nbthread)
 	}
@@ -147,15 +150,19 @@ func (s *site) startHAProxy(ctx context.Context, name string, nbthread int) (*do
 	return d, nil
 }
 
-// startGalley starts one with the README's configuration.
-func (s *site) startGalley(ctx context.Context, name, binary string) (*door, error) {
+// startGalley starts one with the README's configuration and what is given of its section mysql; for the nodes that are given, or else all.
+func (s *site) startGalley(ctx context.Context, name, binary, mysql string, nodes ...string) (*door, error) {
 	addrs, err := freeAddrs(2)
 	if err != nil {
 		return nil, err
 	}
+	discover := len(nodes) == 0
+	if discover {
+		nodes = s.lab.Addrs()
+	}
 	monitor := s.lab.Monitor()
-	text := fmt.Sprintf("mysql:\n  listen: %s\ncluster:\n  nodes: [%s]\n  monitor: {user: %s, password: %s}\nadmin:\n  listen: %s\n",
-		addrs[0], strings.Join(s.lab.Addrs(), ", "), monitor.User, monitor.Password, addrs[1])
+	text := fmt.Sprintf("mysql:\n  listen: %s\n%scluster:\n  nodes: [%s]\n  discover: %t\n  monitor: {user: %s, password: %s}\nadmin:\n  listen: %s\n",
+		addrs[0], mysql, strings.Join(nodes, ", "), discover, monitor.User, monitor.Password, addrs[1])
 	file := filepath.Join(s.dir, fmt.Sprintf("galley-%d.yaml", s.next()))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
@@ -164,7 +171,7 @@ func (s *site) startGalley(ctx context.Context, name, binary string) (*door, err
 	if err != nil {
 		return nil, err
 	}
-	d := &door{name: name, reads: addrs[0], writes: addrs[0], proxy: p}
+	d := &door{name: name, reads: addrs[0], writes: addrs[0], admin: addrs[1], proxy: p}
 	err = p.await(ctx, func(ctx context.Context) error {
 		if err := get(ctx, "http://"+addrs[1]+"/readyz"); err != nil {
 			return err

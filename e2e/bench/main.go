@@ -65,12 +65,12 @@ func (r *runner) say(format string, args ...any) {
 // run measures all that is planned. There are no results where only the doors were to be held open.
 func (r *runner) run(ctx context.Context) (*results, error) {
 	load := loadAverage()
-	files, err := raiseOpenFiles(uint64(4*r.plan.idle + 4096))
+	files, err := raiseOpenFiles(uint64(r.plan.idle + 4096))
 	if err != nil {
 		return nil, fmt.Errorf("raise the number of open files: %w", err)
 	}
-	// A client of a proxy takes two of the proxy's.
-	if enough := int(files)/2 - 1000; r.plan.has(partIdle) && enough < r.plan.idle {
+	// HAProxy has two for each of its clients, of whom there are half as many.
+	if enough := int(files) - 2000; r.plan.has(partIdle) && enough < r.plan.idle {
 		return nil, fmt.Errorf("%d open files are allowed, too few for %d idle connections: raise ulimit -Hn, or say -idle %d", files, r.plan.idle, max(1, enough))
 	}
 	if err := r.plan.pin.everything(); err != nil {
@@ -100,9 +100,11 @@ func (r *runner) measure(ctx context.Context, res *results) error {
 		name string
 		do   func(context.Context, int, *results) error
 	}{
+		{partPHP, r.measurePHP},
+		{partSharing, r.measureSharing},
+		{partCrowd, r.measureCrowd},
 		{partSysbench, r.measureSysbench},
 		{partLarge, r.measureLarge},
-		{partPHP, r.measurePHP},
 	}
 	for round := range r.plan.rounds {
 		for _, part := range parts {

@@ -2,98 +2,111 @@ package main
 
 import (
 	"context"
-	"database/sql/driver"
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
-	"sync"
 	"time"
 )
 
 const phpTest = "PHP pattern"
 
-// measurePHP runs what a PHP page does at the least, each time over a new connection.
+// turns is how often the doors take turns in a round of the parts that have clients of ours: short turns, because what else runs on a machine changes from second to second.
+const turns = 4
+
+// turnTime is the length of a turn.
+func (r *runner) turnTime() time.Duration { return time.Duration(r.plan.seconds-2) * time.Second / 2 }
+
+// phpPage is what a PHP page does at the least: connect, two statements of every framework, a row by its key, quit.
+func phpPage() round {
+	return round{quit: true, steps: []step{query("SET NAMES utf8mb4"), query("SELECT @@sql_mode"), queryByKey("SELECT c FROM pages WHERE id = ")}}
+}
+
+// measurePHP runs pages, each over a new connection.
 func (r *runner) measurePHP(ctx context.Context, round int, res *results) error {
-	doors := r.site.main()
 	for _, clients := range []int{8, targetClients} {
-		c := res.cell(phpTest, clients)
-		for i := range doors {
-			d := doors[(i+round)%len(doors)]
-			before, err := cpuTime(d.pid())
-			if err != nil {
-				return err
-			}
-			took, err := r.php(ctx, d, clients)
-			if err != nil {
-				return fmt.Errorf("%s, %d clients, %s: %w", phpTest, clients, d.name, err)
-			}
-			after, err := cpuTime(d.pid())
-			if err != nil {
-				return err
-			}
-			slices.Sort(took)
-			rate := float64(len(took)) / r.phpTime().Seconds()
-			cpu := float64(after-before) / 1e3 / float64(len(took))
-			c.figure("connections per second").add(d.name, rate)
-			c.figure("p50, ms").add(d.name, percentile(took, 0.5))
-			c.figure("p99, ms").add(d.name, percentile(took, 0.99))
-			if d.proxy != nil {
-				c.figure("CPU of the proxy, µs per connection").add(d.name, cpu)
-			}
-			r.say("round %d  %-18s %3d  %-18s %8.0f connections/s  CPU %5.0f µs each", round+1, phpTest, clients, d.name, rate, cpu)
+		if err := r.inTurns(ctx, round, r.site.main(), func(ctx context.Context, d *door, warm bool) error {
+			return r.php(ctx, d, res.inTurns(phpTest, clients), warm)
+		}); err != nil {
+			return fmt.Errorf("%s, %d clients: %w", phpTest, clients, err)
 		}
 	}
 	return nil
 }
 
-func (r *runner) phpTime() time.Duration { return time.Duration(r.plan.seconds-2) * time.Second }
-
-// php gives the durations of all pages, in milliseconds.
-func (r *runner) php(ctx context.Context, d *door, clients int) ([]float64, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.phpTime()+30*time.Second)
-	defer cancel()
-	until := time.Now().Add(r.phpTime())
-	var (
-		wg     sync.WaitGroup
-		mu     sync.Mutex
-		all    []float64
-		failed error
-	)
-	for range clients {
-		wg.Go(func() {
-			var own []float64
-			var err error
-			for err == nil && time.Now().Before(until) {
-				began := time.Now()
-				if err = r.phpPage(ctx, d); err == nil {
-					own = append(own, float64(time.Since(began))/1e6)
-				}
+// inTurns has the doors take turns, each time in another order. Before that, all are used for a moment.
+func (r *runner) inTurns(ctx context.Context, round int, doors []*door, do func(ctx context.Context, d *door, warm bool) error) error {
+	for turn := -1; turn < turns; turn++ {
+		for i := range doors {
+			d := doors[(i+round+turn+1)%len(doors)]
+			ctx, cancel := context.WithTimeout(ctx, r.turnTime()+30*time.Second)
+			err := do(ctx, d, turn < 0)
+			cancel()
+			if err != nil {
+				return fmt.Errorf("%s: %w", d.name, err)
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			all = append(all, own...)
-			failed = errors.Join(failed, err)
-		})
+		}
 	}
-	wg.Wait()
-	return all, failed
+	return nil
 }
 
-// phpPage is one: connect, two statements of every framework, a row by its key, quit.
-func (r *runner) phpPage(ctx context.Context, d *door) error {
-	conn, err := r.site.connect(ctx, d.reads, nil)
+// php lets clients load pages for a turn.
+func (r *runner) php(ctx context.Context, d *door, c *cell, warm bool) error {
+	h, err := newHerd(r.site, d, c.Clients)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close() }()
-	if e, ok := conn.(driver.ExecerContext); ok {
-		if _, err := e.ExecContext(ctx, "SET NAMES utf8mb4", nil); err != nil {
-			return err
-		}
-	}
-	if err := exhaust(ctx, conn, "SELECT @@sql_mode"); err != nil {
+	defer h.close()
+	got, used, err := r.watch(ctx, h, phpPage(), warm)
+	if err != nil || warm {
 		return err
 	}
-	return exhaust(ctx, conn, fmt.Sprintf("SELECT c FROM sbtest1 WHERE id = %d", 1+rand.IntN(tableSize))) //nolint:gosec // any row
+	n := float64(len(got.waits))
+	rate := n / got.took.Seconds()
+	slices.Sort(got.waits)
+	c.figure(connectionsPerSecond).add(d.name, rate)
+	c.figure("p50, ms").add(d.name, percentile(got.waits, 0.5))
+	c.figure("p99, ms").add(d.name, percentile(got.waits, 0.99))
+	used.note(c, d, n, "connection")
+	r.say("%-24s %5d  %-22s %7.0f connections/s  CPU each: %s", c.Test, c.Clients, d.name, rate, used.text(n))
+	return nil
+}
+
+// used is CPU time that was used by whom.
+type used struct {
+	proxy, nodes, client time.Duration
+}
+
+// watch lets a herd play for a turn, or a moment to warm up, and says what CPU that took.
+func (r *runner) watch(ctx context.Context, h *herd, what round, warm bool) (played, used, error) {
+	long := r.turnTime()
+	if len(h.clients) >= crowdClients {
+		long *= crowdTurn
+	}
+	if warm {
+		long = 300 * time.Millisecond
+	}
+	before, err := r.ownClocks(h.door)
+	if err != nil {
+		return played{}, used{}, err
+	}
+	got, err := h.during(ctx, what, long)
+	if err != nil {
+		return played{}, used{}, err
+	}
+	after, err := r.ownClocks(h.door)
+	return got, used{proxy: after.proxy - before.proxy, nodes: after.nodes - before.nodes, client: after.client - before.client}, err
+}
+
+// note puts the CPU time into the cell, divided by what was done with it.
+func (u used) note(c *cell, d *door, n float64, each string) {
+	if d.proxy != nil {
+		c.figure("CPU of the proxy, µs per "+each).add(d.name, float64(u.proxy)/1e3/n)
+	}
+	c.figure("CPU of the nodes, µs per "+each).add(d.name, float64(u.nodes)/1e3/n)
+	c.figure("CPU of the clients, µs per "+each).add(d.name, float64(u.client)/1e3/n)
+	c.figure("CPU of all, µs per "+each).add(d.name, float64(u.proxy+u.nodes+u.client)/1e3/n)
+}
+
+func (u used) text(n float64) string {
+	each := func(d time.Duration) float64 { return float64(d) / 1e3 / n }
+	return fmt.Sprintf("proxy %5.1f, nodes %5.1f, client %5.1f, all %5.1f µs", each(u.proxy), each(u.nodes), each(u.client), each(u.proxy+u.nodes+u.client))
 }

@@ -15,6 +15,8 @@ const (
 	partSysbench = "sysbench"
 	partLarge    = "large"
 	partPHP      = "php"
+	partSharing  = "sharing"
+	partCrowd    = "crowd"
 	partIdle     = "idle"
 )
 
@@ -35,6 +37,14 @@ type plan struct {
 	hold      bool
 	galleyLog string
 }
+
+// allParts are the parts in the order in which they are run.
+func allParts() []string {
+	return []string{partPHP, partSharing, partCrowd, partSysbench, partLarge, partIdle}
+}
+
+// idleBehindHAProxy is how many idle clients HAProxy gets: for each of them the nodes have a connection as well.
+func (p *plan) idleBehindHAProxy() int { return max(1, p.idle/2) }
 
 func (p *plan) has(part string) bool { return slices.Contains(p.parts, part) }
 
@@ -75,9 +85,9 @@ func parsePlan(args []string, usage io.Writer) (plan, error) {
 	fs.IntVar(&p.seconds, "seconds", 0, "length of a sysbench run, its first second not counted (default 5)")
 	fs.StringVar(&clients, "clients", "", "clients of sysbench (default 1,8,64,256)")
 	fs.StringVar(&tests, "tests", "point,text,readonly,readwrite", "tests of sysbench")
-	fs.IntVar(&p.idle, "idle", 5000, "idle connections whose memory is measured")
+	fs.IntVar(&p.idle, "idle", 10000, "idle connections whose cost is measured; through HAProxy half as many")
 	fs.IntVar(&p.largeMB, "large", 200, "size of the large result in MB")
-	fs.StringVar(&parts, "parts", strings.Join([]string{partSysbench, partLarge, partPHP, partIdle}, ","), "what to measure")
+	fs.StringVar(&parts, "parts", strings.Join(allParts(), ","), "what to measure")
 	fs.StringVar(&pin, "pin", string(pinOne), "CPUs: one (all on CPU 0), none, split (the proxy on CPU 0, all else on the others)")
 	fs.StringVar(&p.galley, "galley", "", "the galley binary (required; bench.sh builds it)")
 	fs.StringVar(&p.other, "other", "", "another galley binary, measured beside the first: before and after a change")
@@ -122,7 +132,7 @@ func (p *plan) size(quick, long bool, clients *string) {
 }
 
 func (p *plan) check() error {
-	known := []string{partSysbench, partLarge, partPHP, partIdle}
+	known := allParts()
 	for _, part := range p.parts {
 		if !slices.Contains(known, part) {
 			return fmt.Errorf("-parts: %q is none of %s", part, strings.Join(known, ", "))

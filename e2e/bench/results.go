@@ -1,16 +1,19 @@
 package main
 
 import (
-	"math"
 	"slices"
 )
 
 // The figures that targets look at.
 const (
-	queriesPerSecond = "queries per second"
-	cpuPerQuery      = "CPU of the proxy, µs per query"
-	megabytes        = "MB per second"
-	perConnection    = "memory of the proxy, KB per connection, after the login"
+	queriesPerSecond     = "queries per second"
+	cpuPerQuery          = "CPU of the proxy, µs per query"
+	megabytes            = "MB per second"
+	perConnection        = "memory of the proxy, KB per connection, after the login"
+	perConnectionUsed    = "memory of the proxy, KB per connection, after statements"
+	idleCPU              = "CPU of the proxy, % of one"
+	backendConnsOpen     = "backend conns"
+	connectionsPerSecond = "connections per second"
 )
 
 // results are all figures of a run.
@@ -28,14 +31,25 @@ type cell struct {
 	Test    string    `json:"test"`
 	Clients int       `json:"clients"`
 	Figures []*figure `json:"figures"`
+
+	turns bool // The doors take short turns.
 }
 
-// figure is what one measurement gave by door, one value a round.
+// figure is what one measurement gave by door, one value a round or a turn.
 type figure struct {
 	Name   string               `json:"name"`
 	Rounds map[string][]float64 `json:"rounds"`
 	Doors  map[string]spread    `json:"doors"`
 	Ratios map[string]spread    `json:"galley_to"`
+
+	turns bool
+}
+
+// inTurns finds a cell in which the doors take turns, or makes it.
+func (r *results) inTurns(test string, clients int) *cell {
+	c := r.cell(test, clients)
+	c.turns = true
+	return c
 }
 
 // cell finds a cell or makes it.
@@ -68,7 +82,7 @@ func (c *cell) figure(name string) *figure {
 			return f
 		}
 	}
-	f := &figure{Name: name, Rounds: map[string][]float64{}}
+	f := &figure{Name: name, Rounds: map[string][]float64{}, turns: c.turns}
 	c.Figures = append(c.Figures, f)
 	return f
 }
@@ -76,14 +90,18 @@ func (c *cell) figure(name string) *figure {
 // add adds a door's value of one more round.
 func (f *figure) add(door string, value float64) { f.Rounds[door] = append(f.Rounds[door], value) }
 
-// ratio is one door's value to another's, made within each round.
+// ratio is one door's value to another's, made within each round. Where the doors take turns of a second, it is that of their medians.
 func (f *figure) ratio(of, to string) spread {
 	a, b := f.Rounds[of], f.Rounds[to]
 	var all []float64
 	for i := range min(len(a), len(b)) {
 		all = append(all, a[i]/b[i])
 	}
-	return spreadOf(all)
+	s := spreadOf(all)
+	if f.turns && s.N > 0 {
+		s.Median = spreadOf(a).Median / spreadOf(b).Median
+	}
+	return s
 }
 
 // finish sums up what the rounds gave.
@@ -101,46 +119,4 @@ func (r *results) finish() {
 	}
 	r.Others = spreadOf(r.others)
 	r.Targets = r.targets()
-}
-
-// target is one of the project's goals with what was measured.
-type target struct {
-	Name   string  `json:"name"`
-	Goal   float64 `json:"goal"`
-	AtMost bool    `json:"at_most"`
-	Got    spread  `json:"got"`
-	Pass   bool    `json:"pass"`
-}
-
-// targets are the goals that this run measured; the median decides.
-func (r *results) targets() []target {
-	ratio := func(f *figure) spread { return f.ratio(doorGalley, doorHAProxy) }
-	goals := []struct {
-		target
-		test, figure string
-		clients      int
-		got          func(*figure) spread
-	}{
-		{target{Name: "point select at 64 clients: throughput, to HAProxy's", Goal: 1}, pointSelect, queriesPerSecond, targetClients, ratio},
-		{target{Name: "point select at 64 clients: CPU per query, to HAProxy's", Goal: 1.1, AtMost: true}, pointSelect, cpuPerQuery, targetClients, ratio},
-		{target{Name: "large result: throughput, to HAProxy's", Goal: 0.9}, largeRows, megabytes, 1, ratio},
-		{
-			target{Name: "idle client connection: memory, KB", Goal: 15, AtMost: true},
-			idleTest, perConnection, 0,
-			func(f *figure) spread { return spreadOf(f.Rounds[doorGalley]) },
-		},
-	}
-	var all []target
-	for _, g := range goals {
-		for _, c := range r.Cells {
-			if c.Test != g.test || g.clients != 0 && c.Clients != g.clients || !c.has(g.figure) {
-				continue
-			}
-			t := g.target
-			t.Got = g.got(c.figure(g.figure))
-			t.Pass = t.Got.N > 0 && !math.IsNaN(t.Got.Median) && (t.AtMost && t.Got.Median <= t.Goal || !t.AtMost && t.Got.Median >= t.Goal)
-			all = append(all, t)
-		}
-	}
-	return all
 }

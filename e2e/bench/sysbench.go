@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -106,6 +107,8 @@ type report struct {
 type clocks struct {
 	at          time.Time
 	proxy, all  time.Duration // All is the proxy, the nodes and the client.
+	nodes       time.Duration
+	client      time.Duration
 	busy, whole time.Duration // Of the CPUs, whoever uses them.
 }
 
@@ -115,21 +118,23 @@ func (r *runner) clocks(d *door, client int) (clocks, error) {
 	if c.proxy, err = cpuTime(d.pid()); err != nil {
 		return clocks{}, err
 	}
-	pids := []int{client}
-	for _, n := range r.site.lab.Nodes() {
-		pids = append(pids, n.PID())
+	if c.client, err = cpuTime(client); err != nil {
+		return clocks{}, err
 	}
-	c.all = c.proxy
-	for _, pid := range pids {
-		t, err := cpuTime(pid)
+	for _, n := range r.site.lab.Nodes() {
+		t, err := cpuTime(n.PID())
 		if err != nil {
 			return clocks{}, err
 		}
-		c.all += t
+		c.nodes += t
 	}
+	c.all = c.proxy + c.nodes + c.client
 	c.busy, c.whole, err = r.plan.pin.busy()
 	return c, err
 }
+
+// ownClocks are the clocks where this process is the client.
+func (r *runner) ownClocks(d *door) (clocks, error) { return r.clocks(d, os.Getpid()) }
 
 // follow reads sysbench's output to its end. The clocks are read at the checkpoint, where sysbench's own counters begin anew, and at each line of an interval after it.
 func (r *runner) follow(stdout io.Reader, d *door, client int) (*report, error) {

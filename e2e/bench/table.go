@@ -30,6 +30,11 @@ func (r *results) tables() (titles []string, all []table) {
 			if two, ok := f.Doors[doorHAProxy2]; ok {
 				*t = append(*t, []string{"", "… haproxy with 2 threads", "", plain(two), "", ranged(f.Ratios[doorHAProxy2]), ""})
 			}
+			for _, name := range []string{doorUnshared, doorFew} {
+				if s, ok := f.Doors[name]; ok {
+					*t = append(*t, []string{"", "… " + name + ", and galley to that", "", "", plain(s), "", ranged(f.Ratios[name])})
+				}
+			}
 			if other, ok := f.Doors[doorOther]; ok {
 				*t = append(*t, []string{"", "… the other galley, to haproxy and to direct", "", "", plain(other), ranged(f.ratio(doorOther, doorHAProxy)), ranged(f.ratio(doorOther, doorDirect))})
 			}
