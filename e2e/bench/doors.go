@@ -23,6 +23,7 @@ const (
 	doorOther    = "other galley"
 	doorUnshared = "galley, not sharing"
 	doorFew      = "galley, 60 clients"
+	doorOneNode  = "galley, one node"
 )
 
 // door is one way to the cluster.

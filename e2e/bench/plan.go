@@ -29,6 +29,7 @@ type plan struct {
 	idle      int      // Idle connections.
 	largeMB   int
 	parts     []string
+	doors     []string // Of those that take turns, if not all.
 	pin       pinning
 	galley    string // The binary.
 	other     string // Another galley binary to be measured beside it.
@@ -76,7 +77,7 @@ func scenarios() []scenario {
 func parsePlan(args []string, usage io.Writer) (plan, error) {
 	var p plan
 	var quick, long bool
-	var clients, tests, parts, pin string
+	var clients, tests, parts, doors, pin string
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(usage)
 	fs.BoolVar(&quick, "quick", false, "1 round of 4 s, 8 and 64 clients: about 3 minutes")
@@ -88,6 +89,7 @@ func parsePlan(args []string, usage io.Writer) (plan, error) {
 	fs.IntVar(&p.idle, "idle", 10000, "idle connections whose cost is measured; through HAProxy half as many")
 	fs.IntVar(&p.largeMB, "large", 200, "size of the large result in MB")
 	fs.StringVar(&parts, "parts", strings.Join(allParts(), ","), "what to measure")
+	fs.StringVar(&doors, "doors", "", "doors that are measured where they take turns, separated by semicolons (default all)")
 	fs.StringVar(&pin, "pin", string(pinOne), "CPUs: one (all on CPU 0), none, split (the proxy on CPU 0, all else on the others)")
 	fs.StringVar(&p.galley, "galley", "", "the galley binary (required; bench.sh builds it)")
 	fs.StringVar(&p.other, "other", "", "another galley binary, measured beside the first: before and after a change")
@@ -105,6 +107,9 @@ func parsePlan(args []string, usage io.Writer) (plan, error) {
 	var err error
 	if p.clients, err = numbers(clients); err != nil {
 		return plan{}, fmt.Errorf("-clients: %w", err)
+	}
+	if doors != "" {
+		p.doors = strings.Split(doors, ";")
 	}
 	p.parts, p.tests = strings.Split(parts, ","), strings.Split(tests, ",")
 	p.pin = pinning(pin)

@@ -35,8 +35,10 @@ func (r *results) tables() (titles []string, all []table) {
 					*t = append(*t, []string{"", "… " + name + ", and galley to that", "", "", plain(s), "", ranged(f.Ratios[name])})
 				}
 			}
-			if other, ok := f.Doors[doorOther]; ok {
-				*t = append(*t, []string{"", "… the other galley, to haproxy and to direct", "", "", plain(other), ranged(f.ratio(doorOther, doorHAProxy)), ranged(f.ratio(doorOther, doorDirect))})
+			for _, name := range []string{doorOneNode, doorOther} {
+				if s, ok := f.Doors[name]; ok {
+					*t = append(*t, []string{"", "… " + name + ", to haproxy and to direct", "", "", plain(s), ranged(f.ratio(name, doorHAProxy)), ranged(f.ratio(name, doorDirect))})
+				}
 			}
 		}
 	}

@@ -55,7 +55,10 @@ func (r *results) targets() []target {
 			if t.Got = spreadOf(f.Rounds[doorGalley]); g.to != "" {
 				t.Got = f.ratio(doorGalley, g.to)
 			}
-			t.Pass = t.Got.N > 0 && !math.IsNaN(t.Got.Median) && (t.AtMost && t.Got.Median <= t.Goal || !t.AtMost && t.Got.Median >= t.Goal)
+			if t.Got.N == 0 {
+				continue
+			}
+			t.Pass = !math.IsNaN(t.Got.Median) && (t.AtMost && t.Got.Median <= t.Goal || !t.AtMost && t.Got.Median >= t.Goal)
 			all = append(all, t)
 		}
 	}
