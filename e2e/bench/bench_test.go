@@ -88,12 +88,35 @@ func TestTargets(t *testing.T) {
 	}
 }
 
+func TestTurns(t *testing.T) {
+	var r results
+	c := r.inTurns(phpTest, 8)
+	for _, v := range [][2]float64{{100, 150}, {200, 150}, {100, 100}} {
+		c.figure(connectionsPerSecond).add(doorDirect, v[0])
+		c.figure(connectionsPerSecond).add(doorGalley, v[1])
+	}
+	r.finish()
+	if len(r.Targets) != 1 || !r.Targets[0].Pass || r.Targets[0].Got != (spread{1.5, 0.75, 1.5, 3}) {
+		t.Errorf("got %+v: not the ratio of the medians", r.Targets)
+	}
+}
+
+func TestSumOfMetric(t *testing.T) {
+	const text = "# TYPE conns gauge\nconns{node=\"a\"} 12\nconns{node=\"b\"} 30\nconns_lost_total 4\n"
+	if got, err := sumOfMetric(text, "conns"); err != nil || got != 42 {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if _, err := sumOfMetric(text, "others"); err == nil {
+		t.Error("no error for a metric that is not there")
+	}
+}
+
 func TestPlan(t *testing.T) {
 	p, err := parsePlan([]string{"-galley", "x", "-quick", "-rounds", "2"}, io.Discard)
-	if err != nil || p.rounds != 2 || p.seconds != 4 || len(p.clients) != 2 || p.pin != pinOne {
+	if err != nil || p.rounds != 2 || p.seconds != 3 || len(p.clients) != 1 || p.pin != pinOne {
 		t.Errorf("got %+v, %v", p, err)
 	}
-	for _, args := range []string{"", "-galley x -parts nothing", "-galley x -tests nothing", "-galley x -clients 0", "-galley x -pin two", "-galley x -seconds 1", "-galley x y"} {
+	for _, args := range []string{"", "-galley x -parts nothing", "-galley x -tests nothing", "-galley x -clients 0", "-galley x -doors nothing", "-galley x -pin two", "-galley x -seconds 1", "-galley x y"} {
 		if _, err := parsePlan(strings.Fields(args), io.Discard); err == nil {
 			t.Errorf("%q: no error", args)
 		}

@@ -39,7 +39,7 @@ func (r *runner) measureCrowd(ctx context.Context, turn int, res *results) error
 		}
 		defer h.close()
 		herds[d] = h
-		if err := h.once(ctx, round{steps: []step{query("SET NAMES utf8mb4")}}, abreast); err != nil {
+		if err := h.once(ctx, round{steps: []step{query("SET NAMES utf8mb4")}}); err != nil {
 			return err
 		}
 	}

@@ -2,7 +2,15 @@
 // (make bench). It is not a test: it fails when something cannot be measured, not when a figure is bad. Its targets are shown with pass or fail beside them.
 //
 // The one thing to know first: trust the ratios, not the figures. Rounds go over all cells, and in a cell the doors (direct, haproxy, galley) are measured one
-// right after another, in turning order; a ratio is made within a round, and the tables show the median of the rounds' ratios with their range.
+// right after another, in turning order; a ratio is made within a round, and the tables show the median of the rounds' ratios with their range. In the parts with clients of
+// our own ("php", "sharing", "crowd") the doors take turns of half a second or so, and the tables show the ratio of their medians with the range of the turns' ratios.
+// CPU per query or connection suffers less from other work on the machine than what is counted per second; "CPU of all" is what that is the inverse of on a quiet CPU.
+//
+// The clients of our own are one goroutine with epoll and raw packets (herd.go): their CPU is counted, and is the same work for each door. They say of themselves what mysqlnd does.
+//   - "php": connect, SET NAMES, SELECT @@sql_mode, one row by its key, quit; again and again.
+//   - "sharing": point selects over connections that stay, by galley as it is and by one with mysql.pool.multiplex off.
+//   - "crowd": 2,000 clients without a pause between their statements on 60 backend conns, beside 60 clients on the same. This galley has one node, so that there are 60 in all.
+//   - "idle": clients that have run SET NAMES and a read, one in ten of them an INSERT as well, and then do nothing.
 //
 // How things are set up, and why:
 //   - HAProxy is Debian's in TCP mode with leastconn over all nodes for what reads, with its default of one thread per CPU it may run on, as galley has. What writes goes to
@@ -19,8 +27,9 @@
 //     threads ran to the nanosecond, alive or ended, over exactly the counted time.
 //   - "CPU of all" adds the nodes and sysbench itself: on one CPU it is what throughput is the inverse of, and it stays sound when other work takes some of the CPU, which
 //     throughput does not. How much other work took is printed.
-//   - Memory per idle connection is the growth of the resident set of a fresh process by logged-in clients: once after the login, and once after each of them has run one
-//     statement. A proxy like HAProxy opens a connection to a node for each client at once; galley does for the second case only. Memory of the kernel is in neither.
+//   - Memory per idle connection is the growth of the resident set of a fresh process by logged-in clients: once after the login, and once after each of them has run its
+//     statements. HAProxy opens a connection to a node for each client at once, so it gets half as many. Memory of the kernel is in neither.
+//   - The nodes get a minute before they take each other for dead, so that a machine with other work loses none in the middle of a measurement.
 //   - Results are read by a client that throws the bytes away, so that the proxy is more of what is measured and the client less.
 //
 // -pin says which CPUs are used. "one" (the default) puts everything on CPU 0: proxy, nodes and clients share it, so throughput is the inverse of all the work that

@@ -89,8 +89,11 @@ func (h *herd) close() {
 	_ = unix.Close(h.poll)
 }
 
-// once has each client do a round, at most so many at a time.
-func (h *herd) once(ctx context.Context, r round, abreast int) error {
+// abreast is how many clients do a round at a time, where each is to do it once.
+const abreast = 64
+
+// once has each client do a round.
+func (h *herd) once(ctx context.Context, r round) error {
 	_, err := h.play(ctx, r, time.Time{}, min(abreast, len(h.clients)))
 	return err
 }

@@ -108,7 +108,7 @@ func (r *runner) idle(ctx context.Context, d *door, clients int, c *cell) error 
 		return err
 	}
 	defer first.close()
-	if err := first.once(ctx, round{steps: idleSteps(), quit: true}, abreast); err != nil {
+	if err := first.once(ctx, round{steps: idleSteps(), quit: true}); err != nil {
 		return err
 	}
 	before, err := r.memory(ctx, d)
@@ -116,7 +116,7 @@ func (r *runner) idle(ctx context.Context, d *door, clients int, c *cell) error 
 		return err
 	}
 	began := time.Now()
-	if err := h.once(ctx, round{}, abreast); err != nil {
+	if err := h.once(ctx, round{}); err != nil {
 		return err
 	}
 	took := time.Since(began)
@@ -125,7 +125,7 @@ func (r *runner) idle(ctx context.Context, d *door, clients int, c *cell) error 
 		return err
 	}
 	began = time.Now()
-	if err := h.once(ctx, round{steps: idleSteps()}, abreast); err != nil {
+	if err := h.once(ctx, round{steps: idleSteps()}); err != nil {
 		return err
 	}
 	took += time.Since(began)

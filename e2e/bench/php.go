@@ -13,7 +13,7 @@ const phpTest = "PHP pattern"
 const turns = 8
 
 // turnTime is the length of a turn.
-func (r *runner) turnTime() time.Duration { return time.Duration(r.plan.seconds-2) * time.Second / 4 }
+func (r *runner) turnTime() time.Duration { return time.Duration(r.plan.seconds-1) * time.Second / 4 }
 
 // phpPage is what a PHP page does at the least: connect, two statements of every framework, a row by its key, quit.
 func phpPage() round {

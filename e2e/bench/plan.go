@@ -80,14 +80,14 @@ func parsePlan(args []string, usage io.Writer) (plan, error) {
 	var clients, tests, parts, doors, pin string
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(usage)
-	fs.BoolVar(&quick, "quick", false, "1 round of 4 s, 8 and 64 clients: about 3 minutes")
+	fs.BoolVar(&quick, "quick", false, "1 round of 3 s, sysbench with 64 clients only: less than 4 minutes")
 	fs.BoolVar(&long, "long", false, "7 rounds of 11 s: about an hour")
 	fs.IntVar(&p.rounds, "rounds", 0, "rounds (default 3)")
 	fs.IntVar(&p.seconds, "seconds", 0, "length of a sysbench run, its first second not counted (default 5)")
 	fs.StringVar(&clients, "clients", "", "clients of sysbench (default 1,8,64,256)")
 	fs.StringVar(&tests, "tests", "point,text,readonly,readwrite", "tests of sysbench")
 	fs.IntVar(&p.idle, "idle", 10000, "idle connections whose cost is measured; through HAProxy half as many")
-	fs.IntVar(&p.largeMB, "large", 200, "size of the large result in MB")
+	fs.IntVar(&p.largeMB, "large", 0, "size of the large result in MB (default 200)")
 	fs.StringVar(&parts, "parts", strings.Join(allParts(), ","), "what to measure")
 	fs.StringVar(&doors, "doors", "", "doors that are measured where they take turns, separated by semicolons (default all)")
 	fs.StringVar(&pin, "pin", string(pinOne), "CPUs: one (all on CPU 0), none, split (the proxy on CPU 0, all else on the others)")
@@ -118,10 +118,10 @@ func parsePlan(args []string, usage io.Writer) (plan, error) {
 
 // size fills in what the command line leaves to -quick, -long or neither.
 func (p *plan) size(quick, long bool, clients *string) {
-	rounds, seconds, steps := 3, 5, "1,8,64,256"
+	rounds, seconds, steps, large := 3, 5, "1,8,64,256", 200
 	switch {
 	case quick:
-		rounds, seconds, steps = 1, 4, "8,64"
+		rounds, seconds, steps, large = 1, 3, "64", 50
 	case long:
 		rounds, seconds = 7, 11
 	}
@@ -130,6 +130,9 @@ func (p *plan) size(quick, long bool, clients *string) {
 	}
 	if p.seconds == 0 {
 		p.seconds = seconds
+	}
+	if p.largeMB == 0 {
+		p.largeMB = large
 	}
 	if *clients == "" {
 		*clients = steps
@@ -146,6 +149,11 @@ func (p *plan) check() error {
 	for _, test := range p.tests {
 		if !slices.ContainsFunc(scenarios(), func(sc scenario) bool { return sc.key == test }) {
 			return fmt.Errorf("-tests: %q is none of point, text, readonly, readwrite", test)
+		}
+	}
+	for _, door := range p.doors {
+		if known := []string{doorDirect, doorHAProxy, doorGalley, doorOther, doorOneNode, doorUnshared, doorFew}; !slices.Contains(known, door) {
+			return fmt.Errorf("-doors: %q is none of %s", door, strings.Join(known, "; "))
 		}
 	}
 	switch {

@@ -12,9 +12,6 @@ const (
 	sharingPrepared = "sharing backend conns or not: point select, prepared"
 )
 
-// abreast is how many clients connect at a time, where that is not what is measured.
-const abreast = 64
-
 // measureSharing runs point selects over connections that stay open.
 func (r *runner) measureSharing(ctx context.Context, turn int, res *results) error {
 	unshared, err := r.site.startGalley(ctx, doorUnshared, r.plan.galley, "  pool: {multiplex: false}\n")
@@ -44,7 +41,7 @@ func (r *runner) measureSharing(ctx context.Context, turn int, res *results) err
 					return err
 				}
 				herds[d] = h
-				if err := h.once(ctx, test.begin, abreast); err != nil {
+				if err := h.once(ctx, test.begin); err != nil {
 					return err
 				}
 			}
