@@ -41,6 +41,7 @@ type exchange struct {
 	needs      ties       // What it may ask for of what was left on the conn before.
 	sees       ties       // What of others it must not find there.
 	sequence   bool       // It uses a sequence.
+	constants  []userVar  // What it sets user variables to, where the text tells of all.
 	assigns    bool       // It names a user variable to be set.
 	after      afterKind  // What it leaves for the next one to ask for.
 	asksBack   bool       // It asks about the command before it: nothing may run in between.

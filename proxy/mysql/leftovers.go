@@ -46,7 +46,7 @@ type rescue struct {
 type userVar struct{ name, literal string }
 
 func newRescue(b *backendConn, what ties) *rescue {
-	if what&tieMaybe != 0 {
+	if what = settled(what); what&tieMaybe != 0 {
 		what |= tieVariables
 	}
 	return &rescue{on: b, what: what, from: b.epoch, done: make(chan struct{})}
@@ -119,12 +119,21 @@ func (s *session) takeBack(r *rescue) {
 	}
 }
 
-// lose notes what was lost with a conn. What may have been set out of sight mostly was not.
+// lose notes what was lost with a conn.
 func (s *session) lose(what ties) {
-	if what&tieMaybe != 0 {
-		what &^= tieVariables
+	what = settled(what)
+	if what&tieUnknown == 0 {
+		what &^= tieVariables // They are known, or none at all: what may have been set out of sight mostly was not.
 	}
 	s.lostTies |= what & (tieVariables | tieInsertID)
+}
+
+// settled says of variables that are known, but may have been changed out of sight, that they are not.
+func settled(what ties) ties {
+	if what&tieMaybe != 0 && what&tieVariables != 0 {
+		what |= tieUnknown
+	}
+	return what
 }
 
 // The queries of a rescue, in this order: the first keeps the warnings, the second keeps nothing but them.
@@ -277,6 +286,9 @@ func (s *session) noteAfter(b *backendConn, x *exchange) {
 		s.after = after{}
 	}
 	b.own = b.own&^tieLast | x.leaves
+	if x.constants != nil {
+		s.noteConstants(b, x)
+	}
 	if !s.after.known {
 		b.own |= tieLast
 	}

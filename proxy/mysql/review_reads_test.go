@@ -57,7 +57,7 @@ func TestStateMadeOnAReader(t *testing.T) {
 		}
 	})
 	t.Run("a variable that is lost", func(t *testing.T) {
-		d, c := start(t, "SET @b=1")
+		d, c := start(t, "SET @b=1+0")
 		lose(t, d.n[1])
 		c.fails("SELECT @b", codeLost)
 		c.ended()

@@ -171,7 +171,7 @@ func TestStateOfALostConnIsNotReplaced(t *testing.T) {
 		other []string // What goes on without it.
 	}{
 		{
-			"SET @a=42",
+			"SET @a=41+1",
 			[]string{"INSERT INTO t VALUES (@a)", "SELECT @a", "SET @b=@a", "SET @a=1, @b=@a", "CALL p()", "SELECT f(1)", "SELECT 1; SELECT 2"},
 			[]string{"INSERT INTO t VALUES (1)", "SELECT 1", "SET @c=1", "SET sql_mode=''", "BEGIN", "SELECT LAST_INSERT_ID()", "SELECT * FROM t FOR UPDATE"},
 		},
@@ -231,7 +231,7 @@ func TestStateGoesToAnotherWriter(t *testing.T) {
 func TestStateOfALostConnInAPreparedStatement(t *testing.T) {
 	d := newSocketDoor(t, 2)
 	c := d.client()
-	c.result("SET @a=42")
+	c.result("SET @a=41+1")
 	st := c.prepare("INSERT INTO t VALUES (@a)")
 	lose(t, d.n[0])
 	_, err := c.Execute(st)

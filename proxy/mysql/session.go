@@ -276,6 +276,7 @@ func (s *session) place(x *exchange, class *classify.Class, sql []byte) (target,
 	x.unreported = unreportedIn(class, sql)
 	x.sql = sql
 	x.changes = s.pinChanges(x, class)
+	s.constantsOf(x, class)
 	x.defined = s.defines(class, sql)
 	t, reason := route(class, s.situationOf(x.stmt, sql))
 	return t, reason, nil

@@ -76,7 +76,7 @@ func (s *session) drop(b *backendConn) {
 			s.lostTies |= tieLast
 		}
 	}
-	s.lostTies |= b.own & (tieVariables | tieInsertID)
+	s.lose(b.own)
 	for _, sl := range s.slots() {
 		if sl.conn == b {
 			*sl = slot{}

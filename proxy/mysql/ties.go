@@ -15,6 +15,7 @@ const (
 	tieInsertID                   // What LAST_INSERT_ID() gives.
 	tieLast                       // What FOUND_ROWS() and ROW_COUNT() give, until another statement has run.
 	tieMaybe                      // User variables that may have been set out of sight.
+	tieUnknown                    // User variables that were set to what only the node knows.
 )
 
 // opaque says whether a statement may do anything, whatever its text: begin or end transactions, use user variables.
@@ -29,7 +30,7 @@ func tiesOf(c *classify.Class) (t ties) {
 		t |= tieMaybe
 	}
 	if c.Flags.Has(classify.AssignsUserVariable|classify.IntoVar|classify.ConstantUserVariable) || c.Kind == classify.Set && c.Flags.Has(classify.UserVariable) {
-		t |= tieVariables
+		t |= tieVariables | tieUnknown
 	}
 	if c.Flags.Has(classify.SetsLastInsertID) {
 		t |= tieInsertID
