@@ -493,9 +493,6 @@ func (r *pinReader) set() ([]pinChange, bool) {
 
 // skip0 passes the number 0, which gives the time back as DEFAULT does.
 func (r *pinReader) skip0() bool {
-	if r.ended() || r.tokens[0].Kind != classify.TokenNumber || r.tokens[0].Text != "0" {
-		return false
-	}
-	r.tokens = r.tokens[1:]
-	return true
+	text, ok := r.take(classify.TokenNumber, classify.TokenNumber)
+	return ok && text == "0"
 }
