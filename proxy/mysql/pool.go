@@ -237,7 +237,12 @@ func (c *connSet) deliver(b *backendConn) {
 	for w != nil && !w.fits(b) {
 		w = w.next
 	}
-	hungry := w != first && c.pool(first.key).opens == 0 && len(c.conns)+c.opening >= c.srv.limit(first.node)
+	hungry := w != first && c.pool(first.key).opens == 0
+	if most := c.srv.config().Pool.MaxPerUser; most > 0 && c.users[first.key.user] >= most {
+		hungry = hungry && b.pool.key.user == first.key.user // No other user's conn makes room for it.
+	} else {
+		hungry = hungry && len(c.conns)+c.opening >= c.srv.limit(first.node)
+	}
 	switch {
 	case hungry && (w == nil || time.Since(first.since) > patience):
 		c.forgetConn(b)

@@ -80,7 +80,7 @@ func (s *session) prepare(x *exchange) error {
 		st.class = s.identify(x, &st.class)
 		st.sql = append(st.sql[:0], x.cmd.Body[1:]...)
 	}
-	st.key = s.keyOf(st.sql)
+	st.key = s.keyIn(st.schema, st.sql)
 	if s.issued++; s.issued == lastPrepared {
 		s.issued = 1
 	}
@@ -153,6 +153,9 @@ func (s *session) readyStatement(b *backendConn, x *exchange) error {
 	st := x.stmt
 	known := b.known(st.key)
 	if known == nil {
+		if st.key.private == nil && s.keyIn(st.schema, st.sql) != st.key {
+			st.key.private = st // What it means here depends on what the session has set since: it is nobody else's.
+		}
 		id, err := b.prepareIn(st.schema, st.sql)
 		if err != nil {
 			return err

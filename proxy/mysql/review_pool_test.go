@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -252,4 +253,51 @@ func TestShutdownAmidARescue(t *testing.T) {
 	d.stop()
 	d.cut()
 	d.served <- <-d.served // It ends.
+}
+
+// TestPreparedUnderOtherSettings: what a statement has come to mean by what its session has set since is not what the same text means to others.
+func TestPreparedUnderOtherSettings(t *testing.T) {
+	d := newDoor(t, 2, oneConn)
+	a, b := d.client(), d.client()
+	const sql = `SELECT "b" FROM t WHERE a = ?`
+	var statements []mysqltest.Statement
+	for _, c := range []*testClient{a, b} {
+		c.result("SET sql_mode=''")
+		statements = append(statements, c.prepare(sql)) // On the reader.
+	}
+	a.result("SET sql_mode='ANSI_QUOTES'")
+	for i, c := range []*testClient{a, b} {
+		c.result("BEGIN")
+		c.execute(statements[i], "x")
+		c.result("COMMIT")
+	}
+	if got := count(d.n[0], wire.ComStmtPrepare); got != 2 {
+		t.Errorf("prepared %d times on the writer", got)
+	}
+}
+
+// TestUsersLimitIsFair: a session that waits for its user's limit gets a conn as soon as one of that user's is free, and no conn of another user is closed for it.
+func TestUsersLimitIsFair(t *testing.T) {
+	d := newDoor(t, 1, func(c *config.MySQL) { c.Pool.MaxPerUser, c.Pool.MaxPerNode = 1, 2 })
+	one, other := d.client(), d.client(mysqltest.Login{User: "other", Password: "word"})
+	one.result("BEGIN")
+	other.result("INSERT INTO t VALUES (0)")
+	tracking := d.client(mysqltest.Login{User: "app", Password: "secret", Caps: mysqltest.TrackingCaps}) // Another key.
+	if err := tracking.Send(wire.ComQuery, "INSERT INTO t VALUES (1)"); err != nil {
+		t.Fatal(err)
+	}
+	for d.srv.conns.all()[0].waiting() == 0 {
+		runtime.Gosched()
+	}
+	before := d.n[0].Logins()
+	for range 3 {
+		other.result("INSERT INTO t VALUES (0)")
+	}
+	if n := d.n[0].Logins() - before; n > 0 {
+		t.Errorf("%d logins of another user meanwhile", n)
+	}
+	one.result("COMMIT")
+	if _, err := tracking.Read(); err != nil {
+		t.Error(err)
+	}
 }

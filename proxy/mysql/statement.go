@@ -36,10 +36,10 @@ func (k stmtKey) keepsOn(b *backendConn) bool {
 	return k.private != nil && (k.private.longOn == b || k.private.openOn == b)
 }
 
-// keyOf makes the key of a text: how it is understood depends on the schema, and on what the session has set.
-func (s *session) keyOf(sql []byte) stmtKey {
+// keyIn makes the key of a text: how it is understood depends on the schema, and on what the session has set.
+func (s *session) keyIn(schema string, sql []byte) stmtKey {
 	var b strings.Builder
-	b.WriteString(s.state.schema)
+	b.WriteString(schema)
 	for _, name := range []string{"sql_mode", "character_set_client", charsetConnection, collationConnection, "lc_time_names"} {
 		value, _ := s.state.value(name)
 		b.WriteByte(0)
