@@ -28,7 +28,7 @@ type backendConn struct {
 	caps     wire.Capability
 	charset  uint8 // Of its login.
 	readOnly bool  // It refuses writes.
-	openedAt time.Time
+	opened   int64 // In ticks of the server's.
 
 	// The state of the session in the node.
 	schema  string     // The current schema.

@@ -13,7 +13,7 @@ import (
 // write run in the wrong state.
 func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 	x.inTrx = s.trx == b
-	if x.asksBack && b == s.last {
+	if x.asksBack && b == s.last || x.conn != nil { // The rows of a cursor are what they were.
 		return 0, nil
 	}
 	schema := b.schema != s.state.schema && s.state.schema != ""

@@ -207,7 +207,7 @@ func (b *backendConn) missed() bool {
 func (c *connSet) give(b *backendConn) {
 	b.endRescue()
 	c.mu.Lock()
-	if b.lost.Load() || b.killers.Load() != 0 || b.retire || b.pool.stale && !c.awaited(b) || c.gone || len(b.Window()) > 0 {
+	if b.lost.Load() || b.killers.Load() != 0 || b.retire || c.tooOld(b) || b.pool.stale && !c.awaited(b) || c.gone || len(b.Window()) > 0 {
 		c.forgetConn(b)
 		c.bury(b)
 		c.pump(time.Time{})
@@ -228,6 +228,11 @@ func (c *connSet) give(b *backendConn) {
 	}
 	c.deliver(b)
 	c.mu.Unlock()
+}
+
+// tooOld says whether b has been open for as long as a conn may be.
+func (c *connSet) tooOld(b *backendConn) bool {
+	return time.Duration(c.srv.tick.Load()-b.opened)*poolTick > c.srv.config().Pool.Lifetime
 }
 
 // deliver gives b to the first waiter that it fits. Where the first of all has waited long for another key, b is closed to make room.

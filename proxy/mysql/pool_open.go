@@ -39,8 +39,7 @@ func (c *connSet) openOne(node *cluster.Node, p *connPool, l *login) {
 	}
 	c.opened.Add(1)
 	b.set, b.pool, b.readOnly, b.charset = c, p, p.key.reads, l.charset
-	b.openedAt = time.Now()
-	b.usedAt = b.openedAt
+	b.opened, b.usedAt = c.srv.tick.Load(), time.Now()
 	b.vars, _ = c.srv.charsets.find(l.charset)
 	c.conns[b] = struct{}{}
 	c.mu.Unlock()
@@ -88,13 +87,13 @@ func (s *Server) sweepPools(ctx context.Context) {
 		s.tick.Add(1)
 		accounts := s.accounts.Snapshot()
 		for _, set := range s.conns.all() {
-			set.sweep(time.Now(), accounts)
+			set.sweep(accounts)
 		}
 	}
 }
 
 // sweep closes what is too old, or whose account is another than it was.
-func (c *connSet) sweep(now time.Time, accounts *cluster.AccountSet) {
+func (c *connSet) sweep(accounts *cluster.AccountSet) {
 	conf := &c.srv.config().Pool
 	idleTime := conf.IdleTime
 	if wait := c.srv.cluster.View().Server.WaitTimeout; wait > 0 {
@@ -111,7 +110,7 @@ func (c *connSet) sweep(now time.Time, accounts *cluster.AccountSet) {
 		for _, l := range []*connList{&p.plain, &p.left} {
 			for b := l.first; b != nil; {
 				next := b.next
-				tooOld := now.Sub(b.openedAt) > conf.Lifetime || b.lost.Load()
+				tooOld := c.tooOld(b) || b.lost.Load()
 				if p.stale || tooOld || tick-b.idleSince > idle && p.open > conf.MinIdle {
 					c.discard(b)
 				}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"galley/config"
 )
@@ -89,4 +90,20 @@ func TestDeadIdleConnsAreNotGivenOut(t *testing.T) {
 	c := d.client()
 	c.result("INSERT INTO t VALUES (1)")
 	d.expectRan("INSERT INTO t VALUES (1)", 1, 0)
+}
+
+// TestLifetime: a conn is closed when it has been open for long enough, also one that is never idle for long.
+func TestLifetime(t *testing.T) {
+	d := newDoor(t, 1, oneConn, func(c *config.MySQL) { c.Pool.Lifetime = 30 * time.Second })
+	c := d.client()
+	for range 3 {
+		c.result("INSERT INTO t VALUES (1)")
+		d.srv.tick.Add(20)
+	}
+	if got := d.n[0].Logins(); got != 2 {
+		t.Errorf("%d logins", got)
+	}
+	if got := d.n[0].Conns(); got != 1 {
+		t.Errorf("%d conns", got)
+	}
 }
