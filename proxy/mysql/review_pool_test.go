@@ -226,7 +226,7 @@ func TestRightsThatChange(t *testing.T) {
 	d.accounts.Set(mysqltest.ImportAccounts(t, nil, row))
 	sweep := func() {
 		for _, set := range d.srv.conns.all() {
-			set.sweep(time.Now(), d.accounts.Snapshot())
+			set.sweep(d.accounts.Snapshot())
 		}
 	}
 	sweep()
