@@ -34,9 +34,10 @@ type connPool struct {
 	open  int      // All conns with this key, with those being opened.
 	opens int      // Those being opened.
 	seen  int      // For pump.
-	stale bool     // The account is not what it was: its conns are closed when given back.
-	login login    // Of the session that came last.
-	used  int64    // In ticks, when a session last asked for a conn.
+	grew  time.Time
+	stale bool  // The account is not what it was: its conns are closed when given back.
+	login login // Of the session that came last.
+	used  int64 // In ticks, when a session last asked for a conn.
 }
 
 // connSet is all backend conns to one node: those in use, the idle ones, and the sessions that wait for one. Safe for use by many goroutines.
@@ -83,9 +84,10 @@ type delivery struct {
 }
 
 const (
-	// easyConns is how many conns with a key are opened without hesitation. Beyond, a session first waits growAfter for one that comes back: more conns than that rarely make a node faster.
-	easyConns = 16
-	growAfter = 5 * time.Millisecond
+	// easyConns is how many conns with a key are opened without hesitation. Beyond, a session first waits growAfter for one that comes back, and one more is opened at a time, the more
+	// there are the more slowly: more conns rarely make a node faster, and a burst is over before they are of use. From 8 to 100 takes some 6 s.
+	easyConns = 8
+	growAfter = 10 * time.Millisecond
 	// patience is how long the first in the queue waits for a conn with its key, before one with another key is closed to make room for it.
 	patience = 50 * time.Millisecond
 	// unknownLimit bounds the conns to a node whose max_connections is not known.
@@ -325,7 +327,7 @@ func (c *connSet) pump(now time.Time) {
 			return
 		}
 		p := c.pool(w.key)
-		if p.seen++; p.seen <= p.opens || p.open >= easyConns && now.Sub(w.since) < growAfter {
+		if p.seen++; p.seen <= p.opens || p.open >= easyConns && !c.mayGrow(p, w, now) {
 			continue
 		}
 		if most := perUser(conf.MaxPerUser, w.login.conns); most > 0 && c.users[w.key.user] >= most {
@@ -339,6 +341,15 @@ func (c *connSet) pump(now time.Time) {
 		}
 		c.openFor(p, w)
 	}
+}
+
+// mayGrow says whether it is time for another conn with p's key, beyond those that are opened without hesitation.
+func (c *connSet) mayGrow(p *connPool, w *waiter, now time.Time) bool {
+	if now.Sub(w.since) < growAfter || now.Sub(p.grew) < growAfter*time.Duration(p.open)/easyConns {
+		return false
+	}
+	p.grew = now
+	return true
 }
 
 // perUser is how many conns of a user there may be, by the configuration and by the account; 0 is no limit.

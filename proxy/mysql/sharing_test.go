@@ -107,3 +107,29 @@ func TestLifetime(t *testing.T) {
 		t.Errorf("%d conns", got)
 	}
 }
+
+// TestGrowth: the more conns there are, the more slowly further ones are opened, and only for those who have waited.
+func TestGrowth(t *testing.T) {
+	start := time.Now()
+	for _, c := range []struct {
+		open          int
+		waited, since time.Duration // Since the last conn was opened.
+		want          bool
+	}{
+		{8, growAfter - 1, time.Hour, false},
+		{8, growAfter, growAfter, true},
+		{8, growAfter, growAfter - 1, false},
+		{80, time.Hour, 10*growAfter - 1, false},
+		{80, time.Hour, 10 * growAfter, true},
+	} {
+		p := &connPool{open: c.open, grew: start.Add(-c.since)}
+		w := &waiter{since: start.Add(-c.waited)}
+		set := newConnSet(nil)
+		if got := set.mayGrow(p, w, start); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+		if set.mayGrow(p, w, start) {
+			t.Errorf("%+v: two at once", c)
+		}
+	}
+}
