@@ -21,7 +21,8 @@ const (
 	slowest     = "statements of the slowest client to those of the median client"
 )
 
-// measureCrowd compares many clients with as many as there are backend conns. This galley knows one node only, so that there are 60 in all.
+// measureCrowd compares many clients with as many as there are backend conns. This galley knows one node only, so that there are 60 in all. Beside it stand as many clients of that
+// node without a proxy: so many sockets cost the clients as well, whose CPU is the same here.
 func (r *runner) measureCrowd(ctx context.Context, turn int, res *results) error {
 	many, err := r.site.startGalley(ctx, doorGalley, r.plan.galley, fmt.Sprintf("  pool: {max_per_node: %d}\n", crowdConns), r.site.lab.Addrs()[0])
 	if err != nil {
@@ -32,7 +33,8 @@ func (r *runner) measureCrowd(ctx context.Context, turn int, res *results) error
 	few.name = doorFew
 	c := res.inTurns(crowdTest, crowdClients)
 	herds := map[*door]*herd{}
-	for d, n := range map[*door]int{many: crowdClients, &few: crowdConns} {
+	direct := r.site.find(doorDirect)
+	for d, n := range map[*door]int{direct: crowdClients, many: crowdClients, &few: crowdConns} {
 		h, err := newHerd(r.site, d, n)
 		if err != nil {
 			return err
@@ -44,7 +46,7 @@ func (r *runner) measureCrowd(ctx context.Context, turn int, res *results) error
 		}
 	}
 	each := round{steps: []step{queryByKey("SELECT c FROM pages WHERE id=")}}
-	return r.inTurns(ctx, turn, []*door{many, &few}, func(ctx context.Context, d *door, warm bool) error {
+	return r.inTurns(ctx, turn, []*door{direct, many, &few}, func(ctx context.Context, d *door, warm bool) error {
 		got, err := r.selects(ctx, herds[d], each, c, warm)
 		if err != nil || warm {
 			return err

@@ -9,7 +9,8 @@
 // The clients of our own are one goroutine with epoll and raw packets (herd.go): their CPU is counted, and is the same work for each door. They say of themselves what mysqlnd does.
 //   - "php": connect, SET NAMES, SELECT @@sql_mode, one row by its key, quit; again and again.
 //   - "sharing": point selects over connections that stay, by galley as it is and by one with mysql.pool.multiplex off.
-//   - "crowd": 2,000 clients without a pause between their statements on 60 backend conns, beside 60 clients on the same. This galley has one node, so that there are 60 in all.
+//   - "crowd": 2,000 clients without a pause between their statements on 60 backend conns, beside 60 clients on the same and 2,000 without a proxy. This
+//     galley has one node, so that there are 60 in all.
 //   - "idle": clients that have run SET NAMES and a read, one in ten of them an INSERT as well, and then do nothing.
 //
 // How things are set up, and why:

@@ -67,8 +67,8 @@ func find(name string) (string, error) {
 }
 
 func (s *site) open(ctx context.Context, say func(string, ...any)) error {
-	// HAProxy has a node connection for each idle client, a third of them on each node.
-	perNode := s.plan.idleBehindHAProxy() + 1000
+	// HAProxy has a node connection for each idle client, a third of them on each node; many clients without a proxy have one each.
+	perNode := max(s.plan.idleBehindHAProxy(), crowdClients) + 1000
 	var err error
 	s.lab, err = clusterlab.Start(ctx, clusterlab.Options{
 		Nodes: 3, Progress: func(line string) { say("%s", line) },
