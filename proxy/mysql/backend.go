@@ -39,6 +39,7 @@ type backendConn struct {
 	own     ties       // The part of it that galley does not know.
 	synced  uint64     // The version of its session's state that it has; 0 for another session's.
 	left    uint64     // The version of its session's left-overs that it has.
+	unsure  bool       // A routine may have set variables without the server reporting it (SET @@x): no other session takes them for known.
 	stmts   map[stmtKey]*backendStmt
 	uses    uint64    // Counts uses of stmts.
 	cursors int       // Open cursors of prepared statements.

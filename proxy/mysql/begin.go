@@ -116,7 +116,7 @@ func (s *session) settle() error {
 			s.letGo()
 			return nil
 		}
-		if isRefusal(err) {
+		if refused, ok := errors.AsType[*wire.ServerError](err); ok && !neverRan(refused) {
 			return s.unsettled(err)
 		}
 		s.srv.lost(b, err)

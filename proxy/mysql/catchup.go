@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"errors"
 	"strconv"
 	"time"
 
@@ -57,11 +58,21 @@ func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 	}
 	for range n {
 		if err := b.swallow(wire.AnswerQuery); err != nil {
-			x.preambleFailed = isRefusal(err)
-			return 0, &backendError{err}
+			return 0, s.preambleError(b, x, err)
 		}
 	}
 	return 0, nil
+}
+
+// preambleError says what it means that b could not be brought up to date. A node that is not ready for anything has not run the command either, which is tried again in a moment.
+func (s *session) preambleError(b *backendConn, x *exchange, err error) error {
+	if refused, ok := errors.AsType[*wire.ServerError](err); ok && neverRan(refused) && (x.cmd == nil || x.cmd.Whole()) {
+		s.srv.trouble(b.node)
+		b.lost.Store(true) // There may be more answers to come.
+		return &refusedError{refused}
+	}
+	x.preambleFailed = isRefusal(err)
+	return &backendError{err}
 }
 
 // binds says whether x may leave on its conn what a reset would end: a transaction, what pins, a cursor, long data.
@@ -92,6 +103,7 @@ func (b *backendConn) appendReset() (n int) {
 // wasReset notes what a reset has done.
 func (b *backendConn) wasReset() {
 	b.vars, b.foreign, b.dirt, b.own, b.synced, b.left = nil, 0, 0, 0, 0, 0
+	b.unsure = false
 	b.retrack, b.stmts, b.cursors, b.longs = false, nil, 0, 0
 	b.set.resets.Add(1)
 }

@@ -136,8 +136,7 @@ func (s *session) send(b *backendConn, x *exchange) error {
 	for range preambles {
 		if err := b.swallow(wire.AnswerQuery); err != nil {
 			// What was piped behind has been run in a state that is not the session's: its answer is dropped with the conn.
-			x.preambleFailed = isRefusal(err)
-			return &backendError{err}
+			return s.preambleError(b, x, err)
 		}
 	}
 	return nil

@@ -24,8 +24,24 @@ func (s *session) identify(x *exchange, class *classify.Class) classify.Class {
 	if !replaced || n >= wire.MaxPayload {
 		return *class
 	}
-	wire.PutHeader(packet, n, packet[3])
+	x.replace(packet)
+	return classify.Statement(x.cmd.Body[1:], mode)
+}
+
+// replace puts another packet in the place of the command's; its header is made right.
+func (x *exchange) replace(packet []byte) {
+	wire.PutHeader(packet, len(packet)-wire.HeaderLen, packet[3])
 	x.cmd = &wire.Command{Packet: packet, Body: packet[wire.HeaderLen:]}
 	x.packet = packet
-	return classify.Statement(x.cmd.Body[1:], mode)
+}
+
+// scope puts SESSION into each @@x that a SET names without it: the server would not report what it sets.
+func (s *session) scope(x *exchange) {
+	if !x.cmd.Whole() {
+		return
+	}
+	sql, changed := classify.Scoped(x.cmd.Body[1:], s.mode())
+	if n := 1 + len(sql); changed && n < wire.MaxPayload {
+		x.replace(append(append(make([]byte, 0, wire.HeaderLen+n), x.cmd.Packet[:wire.HeaderLen+1]...), sql...))
+	}
 }

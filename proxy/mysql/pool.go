@@ -194,6 +194,9 @@ func (c *connSet) handOver(b *backendConn, s *session) {
 		b.rescue = newRescue(b, b.own)
 		b.owner.leave(b.rescue)
 	}
+	if b.unsure {
+		b.vars = []variable{{name: "unknown"}} // What no session has: it resets the conn.
+	}
 	if b.foreign |= b.dirt; b.foreign&tieMaybe != 0 {
 		b.foreign |= tieVariables
 	}

@@ -238,6 +238,9 @@ func (s *session) query(x *exchange) error {
 			return err
 		}
 	}
+	if class.Kind == classify.Set && class.Flags.Has(classify.UnscopedVariable) {
+		s.scope(x)
+	}
 	if done, err := s.setNamesHere(x, &class, x.cmd.Body[1:]); done {
 		return err
 	}

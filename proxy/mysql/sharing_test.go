@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"galley/config"
+	"galley/proxy/mysql/wire"
 )
 
 // oneConn lets there be one conn to each node.
@@ -130,6 +131,26 @@ func TestGrowth(t *testing.T) {
 		}
 		if set.mayGrow(p, w, start) {
 			t.Errorf("%+v: two at once", c)
+		}
+	}
+}
+
+// TestUnreportedVariables: what a routine may have set without a word does not reach another session.
+func TestUnreportedVariables(t *testing.T) {
+	for _, sql := range []string{"CALL p()", "SELECT f(1)"} {
+		d := newDoor(t, 1, oneConn)
+		a, b := d.client(), d.client()
+		a.result("INSERT INTO t VALUES (1)")
+		b.result("SELECT 1")
+		if n := count(d.n[0], wire.ComResetConnection); n != 0 {
+			t.Errorf("%d resets", n)
+		}
+		a.result(sql)
+		a.result("SELECT 2")
+		resets := count(d.n[0], wire.ComResetConnection)
+		b.result("SELECT 3")
+		if n := count(d.n[0], wire.ComResetConnection); n != resets+1 {
+			t.Errorf("%s: %d resets after it", sql, n-resets)
 		}
 	}
 }

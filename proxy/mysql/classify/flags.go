@@ -79,10 +79,12 @@ const (
 	TemporarySettings
 	// SetOperation: UNION, EXCEPT, INTERSECT.
 	SetOperation
+	// UnscopedVariable: SET @@x without SESSION, which the server does not report.
+	UnscopedVariable
 	flagsEnd
 )
 
-const flagCount = 33
+const flagCount = 34
 
 var flagNames = [flagCount]string{ //nolint:gochecknoglobals // read-only table
 	"user_variable", "assigns_user_variable", "constant_user_variable", "user_lock",
@@ -91,7 +93,7 @@ var flagNames = [flagCount]string{ //nolint:gochecknoglobals // read-only table
 	"into_var", "unknown_function", "temporary_table", "locks", "multi_statement",
 	"transaction_chars", "set_password", "set_role", "implicit_commit", "non_deterministic",
 	"server_local", "system_variable", "connection_id", "consistent_snapshot", "chain",
-	"release", "version_comment", "temporary_settings", "set_operation",
+	"release", "version_comment", "temporary_settings", "set_operation", "unscoped_variable",
 }
 
 // Has tells whether any of the flags in set is there.

@@ -19,6 +19,8 @@ type parser struct {
 	prevEnd   int   // with its quotes
 	prevTok2  token // the one before that
 
+	targets *[]int // Where SET @@x names its x without a scope, if that is asked for.
+
 	inCTE    bool // within WITH name AS (…), which began at cteDepth
 	cteDepth int
 }

@@ -99,6 +99,10 @@ func (p *parser) target() bool {
 	case p.is(wGlobal), p.is(wPersist), p.is(wPersistOnly):
 		p.global()
 	default:
+		p.c.Flags |= UnscopedVariable
+		if p.targets != nil {
+			*p.targets = append(*p.targets, p.start)
+		}
 		return false
 	}
 	p.advance()
@@ -182,4 +186,27 @@ func (p *parser) setStatement() {
 	if p.c.Kind != ReadWriter && p.c.Kind != DML {
 		p.set(Other, TemporarySettings.Name())
 	}
+}
+
+// Scoped gives the text of a SET with SESSION put into each @@x that has no scope, which means the same. The server's tracker reports those only that have one (measured on 10.11.19).
+// The text stays as it is where one of them is for the next transaction only.
+func Scoped(sql []byte, m Mode) ([]byte, bool) {
+	var at []int
+	p := parser{lexer: lexer{s: sql, mode: m}, exempt: -1, targets: &at}
+	p.advance()
+	p.statement()
+	if p.tok != tEnd || p.c.Kind != Set || p.c.Flags.Has(TransactionChars) || len(at) == 0 {
+		return sql, false
+	}
+	const scope = "session."
+	out := make([]byte, 0, len(sql)+len(scope)*len(at))
+	from := 0
+	for _, i := range at {
+		if sql[i-1] == '`' || sql[i-1] == '"' {
+			i-- // The offset is behind the quote.
+		}
+		out = append(append(out, sql[from:i]...), scope...)
+		from = i
+	}
+	return append(out, sql[from:]...), true
 }
