@@ -33,7 +33,7 @@ demo: ## Try it: a real three-node cluster on this machine, galley and a workloa
 	$(MAKE) --no-print-directory build
 	$(BIN) demo $(DEMO_ARGS)
 
-test: build unit e2e ## Vet, unit tests, and the end-to-end tests on a real cluster; 25 minutes on two cores
+test: build unit e2e ## Vet, unit tests, and the end-to-end tests on a real cluster; 30 minutes on two cores
 	@echo "make test: all passed"
 
 unit: ## Vet and the tests that need no server
@@ -45,7 +45,7 @@ e2e: build ## The end-to-end tests only
 	@mkdir -p $(dir $(REPORT)) && rm -f $(REPORT)
 	@packages=$$(grep -rl --include='*_test.go' '^//go:build .*e2e' . | xargs -n1 dirname | sort -u); \
 	echo "go test -tags e2e" $$packages; \
-	E2E_GALLEY="$(CURDIR)/$(BIN)" E2E_REPORT=$(REPORT) timeout -k 60 24m go test -p 1 -count 1 -tags e2e -timeout 20m $$packages; \
+	E2E_GALLEY="$(CURDIR)/$(BIN)" E2E_REPORT=$(REPORT) timeout -k 60 32m go test -p 1 -count 1 -tags e2e -timeout 28m $$packages; \
 	code=$$?; \
 	if [ -s $(REPORT) ]; then echo; echo "What clients saw:"; cat $(REPORT); fi; \
 	exit $$code
