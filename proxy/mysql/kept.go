@@ -1,8 +1,6 @@
 package mysql
 
 import (
-	"slices"
-
 	gomysql "github.com/go-mysql-org/go-mysql/mysql"
 
 	"galley/proxy/mysql/wire"
@@ -106,50 +104,4 @@ func (s *session) keepOn(t target, x *exchange) (*keptAnswer, bool, error) {
 		return nil, false, err
 	}
 	return x.keep, true, nil
-}
-
-// query runs a statement of galley's own on b and gives its rows.
-func (b *backendConn) query(text string) ([][]value, error) {
-	b.out = wire.AppendCommand(b.out[:0], wire.ComQuery, text)
-	if err := b.Write(b.out); err != nil {
-		return nil, err
-	}
-	var a wire.Answer
-	var k keptAnswer
-	a.Start(wire.AnswerQuery, b.caps)
-	for !a.Done {
-		n, ev, err := a.Walk(b.Window())
-		if err != nil {
-			return nil, err
-		}
-		k.buf = append(k.buf, b.Window()[:n]...)
-		b.Discard(n)
-		switch ev {
-		case wire.EventInFile:
-			return nil, wire.ErrMalformed
-		case wire.EventMore:
-			if !a.Done {
-				if err := b.Fill(); err != nil {
-					return nil, err
-				}
-			}
-		case wire.EventStatus, wire.EventError, wire.EventDone, wire.EventHead:
-		}
-	}
-	b.Release()
-	if !k.split(b.caps.Has(wire.ClientDeprecateEOF)) {
-		return nil, wire.ErrMalformed
-	}
-	if refused := k.refused(); refused != nil {
-		return nil, refused
-	}
-	rows := make([][]value, 0, len(k.rows))
-	for _, p := range slices.Clip(k.rows) {
-		row, ok := values(p)
-		if !ok {
-			return nil, wire.ErrMalformed
-		}
-		rows = append(rows, row)
-	}
-	return rows, nil
 }

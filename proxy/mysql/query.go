@@ -37,6 +37,14 @@ func (b *backendConn) texts(query string) ([][]string, error) {
 	return b.rows()
 }
 
+// query is texts, but tells NULL from "".
+func (b *backendConn) query(query string) ([][]value, error) {
+	if err := b.ask(query); err != nil {
+		return nil, err
+	}
+	return b.values()
+}
+
 // ask sends queries in one write; their answers come in order.
 func (b *backendConn) ask(queries ...string) error {
 	b.out = b.out[:0]
@@ -46,8 +54,23 @@ func (b *backendConn) ask(queries ...string) error {
 	return b.Write(b.out)
 }
 
-// rows reads the answer to a query.
+// rows reads the answer to a query; NULL is "".
 func (b *backendConn) rows() ([][]string, error) {
+	all, err := b.values()
+	if err != nil || all == nil {
+		return nil, err
+	}
+	rows := make([][]string, len(all))
+	for i, row := range all {
+		for _, v := range row {
+			rows[i] = append(rows[i], v.text)
+		}
+	}
+	return rows, nil
+}
+
+// values reads the answer to a query.
+func (b *backendConn) values() ([][]value, error) {
 	defer b.Release()
 	p, err := b.ReadPacket(ownAnswerLimit)
 	if err != nil {
@@ -81,7 +104,7 @@ func (b *backendConn) rows() ([][]string, error) {
 			return nil, err
 		}
 	}
-	var all [][]string
+	var all [][]value
 	for {
 		if p, err = b.ReadPacket(ownAnswerLimit); err != nil {
 			return nil, err
@@ -110,17 +133,17 @@ func wideColumns(p []byte, more int) (int, error) {
 }
 
 // rowValues splits a text row.
-func rowValues(p []byte, columns int) ([]string, error) {
-	values := make([]string, 0, columns)
+func rowValues(p []byte, columns int) ([]value, error) {
+	values := make([]value, 0, columns)
 	for range columns {
 		if len(p) == 0 {
 			return nil, errNoAnswer
 		}
-		v, _, n, err := gomysql.LengthEncodedString(p)
+		v, null, n, err := gomysql.LengthEncodedString(p)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errNoAnswer, err)
 		}
-		values = append(values, string(v))
+		values = append(values, value{string(v), null})
 		p = p[n:]
 	}
 	return values, nil
