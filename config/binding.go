@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -115,6 +116,13 @@ func secretFile(path func(*Config) *string, into func(*Config) *Secret, parse fu
 
 // list binds a list; item reads one of them, itself reporting what is wrong.
 func list[T comparable](at func(*Config) *[]T, item func(r *reader, in value, path string) (T, bool), show func(T) string) binding {
+	b := listOf(at, item, show)
+	b.same = func(a, b *Config) bool { return slices.Equal(*at(a), *at(b)) }
+	return b
+}
+
+// listOf is list for items that hold lists themselves.
+func listOf[T any](at func(*Config) *[]T, item func(r *reader, in value, path string) (T, bool), show func(T) string) binding {
 	return binding{
 		list: true,
 		read: func(r *reader, in value, path string) {
@@ -151,7 +159,9 @@ func list[T comparable](at func(*Config) *[]T, item func(r *reader, in value, pa
 			}
 			return words
 		},
-		same:  func(a, b *Config) bool { return slices.Equal(*at(a), *at(b)) },
+		same: func(a, b *Config) bool {
+			return slices.EqualFunc(*at(a), *at(b), func(x, y T) bool { return reflect.DeepEqual(x, y) })
+		},
 		reset: func(c *Config) { *at(c) = nil },
 	}
 }
@@ -166,6 +176,8 @@ func notList(in value, path string) *mistake {
 		remedy = "Write [10.0.0.1:3306, 10.0.0.2:3306]."
 	case "mysql.limits":
 		remedy = "Write [{user: app, max_connections: 500}]."
+	case "web.pools":
+		remedy = "Write [{name: php, backends: [10.0.0.11:9000]}]."
 	case "mysql.users":
 		remedy = "Write [{user: app, password_file: /etc/galley/app.password}]."
 	}

@@ -17,6 +17,7 @@ import (
 type Config struct {
 	MySQL   MySQL   `yaml:"mysql"`
 	Cluster Cluster `yaml:"cluster"`
+	Web     Web     `yaml:"web"`
 	Admin   Admin   `yaml:"admin"`
 	Log     Log     `yaml:"log"`
 

@@ -221,7 +221,7 @@ func TestEverySettingEverywhere(t *testing.T) {
 		"list of addresses, or of {address, weight, name}": "[10.9.9.9:1, {address: db:2, weight: 2}]", "list of networks": "[10.0.0.0/8]", "list of host names": "[a.example]",
 		"trace, debug, info, warn or error": "debug", "text or json": "json", "cluster or eventual": "eventual",
 		"file mode": "0600", "off, optional or required": "off", "1.2 or 1.3": "1.3", "off, preferred, required, verify_ca or verify_identity": "verify_ca",
-		"any, zlib, zstd or off": "off", "off, zlib or zstd": "zlib",
+		"list of {name, backends, …}": "[{name: php, backends: [10.0.0.1:9000]}]", "any, zlib, zstd or off": "off", "off, zlib or zstd": "zlib",
 	}
 	for _, s := range config.Settings() {
 		example, ok := examples[s.Type]
