@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"galley/balancer"
 )
 
 // build is one run of BuildView.
@@ -142,6 +144,19 @@ func (b *build) used(addr string) bool {
 // usable says whether the node may be used for anything.
 func (n *Node) usable() bool { return n.WriteGrade != Never || n.ReadGrade != Never }
 
+// enact brings what the view says of the node into effect.
+func (n *Node) enact() {
+	switch b := n.Backend; {
+	case n.Drained:
+		b.SetState(balancer.Draining)
+	case b.State() == balancer.Draining:
+		b.SetState(balancer.Down)
+		fallthrough
+	default:
+		b.SetHealthy(n.usable())
+	}
+}
+
 // refuse makes the node unusable.
 func (n *Node) refuse(r Reason) { n.WriteGrade, n.ReadGrade, n.Reason = Never, Never, r }
 
@@ -149,7 +164,7 @@ func (n *Node) refuse(r Reason) { n.WriteGrade, n.ReadGrade, n.Reason = Never, N
 // since when a node is lost.
 func (b *build) finish(i int) {
 	o, n := &b.obs[i], &b.view.Nodes[i]
-	if n.usable() && o.Backend != nil && isDraining(o.Backend) {
+	if n.Drained = o.Drained; n.Drained && n.usable() {
 		n.refuse(Draining)
 	}
 	if b.fresh[i] {

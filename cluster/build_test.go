@@ -106,7 +106,7 @@ func (f *fleet) build() *View {
 	f.view = BuildView(f.view, f.obs, f.rules)
 	for _, n := range f.view.Nodes {
 		n.Backend.SetShare(n.Share)
-		n.Backend.SetHealthy(n.usable())
+		n.enact()
 	}
 	return f.view
 }
@@ -588,11 +588,20 @@ func TestSlowAnswerOfALostNodeIsAskedAgain(t *testing.T) {
 
 func TestDrainingNode(t *testing.T) {
 	f := newFleet(t, 3)
-	f.at("n1:1").Backend.SetState(balancer.Draining)
+	f.at("n1:1").Drained = true
 	f.build()
 	f.want("n2:1", "n3:1")
 	f.wantReason("n1:1", Draining)
-	f.at("n1:1").Backend.SetState(balancer.Up)
+	if st := f.at("n1:1").Backend.State(); st != balancer.Draining {
+		t.Errorf("its backend is %s", st)
+	}
+	f.fail("n1:1", true)
+	f.build()
+	f.wantReason("n1:1", Unreachable)
+	if n := f.view.at("n1:1"); !n.Drained || n.Backend.State() != balancer.Draining {
+		t.Error("a drain ends with its node")
+	}
+	f.at("n1:1").Drained = false
 	f.pass(time.Second)
 	f.sayAll("n1:1 n2:1 n3:1")
 	f.build()

@@ -59,6 +59,9 @@ func writerChange(prev, next *View) (Event, bool) {
 	if is != nil {
 		e.Addr = is.Addr
 	}
+	if next.switched {
+		e.From, e.Detail = Switchover, ""
+	}
 	return e, e.Was != e.Addr
 }
 
@@ -80,6 +83,6 @@ func sameUse(a, b *View) bool {
 	}
 	return slices.EqualFunc(a.Nodes, b.Nodes, func(x, y Node) bool {
 		return x.Addr == y.Addr && x.ID == y.ID && x.Name == y.Name && x.Reason == y.Reason && x.Role == y.Role &&
-			x.Backend == y.Backend && x.WriteGrade == y.WriteGrade && x.ReadGrade == y.ReadGrade && x.Evicted == y.Evicted
+			x.Backend == y.Backend && x.WriteGrade == y.WriteGrade && x.ReadGrade == y.ReadGrade && x.Evicted == y.Evicted && x.Drained == y.Drained
 	})
 }

@@ -1,17 +1,11 @@
 package cluster
 
-import (
-	"slices"
-
-	"galley/balancer"
-)
-
-// isDraining says whether an operator has taken the backend out.
-func isDraining(b *balancer.Backend) bool { return b.State() == balancer.Draining }
+import "slices"
 
 // elect chooses the writer. It is sticky: it stays while it is usable, is left
 // for a usable node when it is only a last resort, and does not come back by
-// itself. Otherwise the first usable node in order is taken.
+// itself. Otherwise the first usable node in order is taken. A usable node that
+// was asked for comes before all.
 func (b *build) elect() {
 	v := b.view
 	if b.waiting() {
@@ -22,6 +16,11 @@ func (b *build) elect() {
 	current := -1
 	if w := b.prev.WriterNode(); w != nil {
 		current = slices.IndexFunc(v.Nodes, func(n Node) bool { return n.Addr == w.Addr || (n.ID != "" && n.ID == w.ID) })
+	}
+	if i := slices.IndexFunc(v.Nodes, func(n Node) bool { return b.rules.Move != "" && n.Addr == b.rules.Move }); i >= 0 && v.Nodes[i].WriteGrade == Usable {
+		v.switched = i != current
+		b.setWriter(i)
+		return
 	}
 	for _, grade := range []Grade{Usable, LastResort} {
 		if current >= 0 && v.Nodes[current].WriteGrade == grade {

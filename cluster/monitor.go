@@ -24,6 +24,7 @@ type Options struct {
 	Registerer prometheus.Registerer // may be nil
 	Dial       DialFunc              // nil for the system's own
 	TLS        NodeTLS               // may be nil
+	Drains     Drains                // nil for a set of this galley's own
 }
 
 // Monitor watches the nodes and publishes a View after each change. Run owns
@@ -35,7 +36,10 @@ type Monitor struct {
 	tls     NodeTLS
 	metrics *metrics
 	view    atomic.Pointer[View]
+	drains  Drains
 	kick    chan struct{} // something was observed or set
+	moves   chan *move
+	stopped chan struct{} // closed when Run ends
 	started time.Time
 
 	mu       sync.Mutex
@@ -64,8 +68,11 @@ func New(o Options) (*Monitor, error) {
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{KeepAlive: 10 * time.Second}).DialContext
 	}
+	if o.Drains == nil {
+		o.Drains = NewLocalDrains()
+	}
 	m := &Monitor{
-		log: o.Logger, dial: o.Dial, tls: o.TLS, kick: make(chan struct{}, 1), changed: make(chan struct{}), settings: o.Settings,
+		log: o.Logger, drains: o.Drains, moves: make(chan *move), stopped: make(chan struct{}), dial: o.Dial, tls: o.TLS, kick: make(chan struct{}, 1), changed: make(chan struct{}), settings: o.Settings,
 		watchers: map[string]*watcher{}, backends: map[string]*balancer.Backend{}, aliases: map[string]string{},
 	}
 	m.past.init()
@@ -149,19 +156,24 @@ func (m *Monitor) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	m.ctx, m.started = ctx, time.Now()
 	defer func() {
+		close(m.stopped)
 		cancel()
 		m.running.Wait()
 	}()
 	wake := time.NewTimer(0)
 	defer wake.Stop()
 	for {
+		var wish *move
+		drained := m.drains.Changed()
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-m.kick:
 		case <-wake.C:
+		case <-drained:
+		case wish = <-m.moves:
 		}
-		view := m.step()
+		view := m.step(wish)
 		if !view.wake.IsZero() {
 			wake.Reset(time.Until(view.wake))
 		}
@@ -169,8 +181,8 @@ func (m *Monitor) Run(ctx context.Context) error {
 }
 
 // step follows the settings and the membership, and makes and publishes one
-// view.
-func (m *Monitor) step() *View {
+// view. A wish, if there is one, is answered.
+func (m *Monitor) step(wish *move) *View {
 	m.mu.Lock()
 	s, reset := m.settings, m.reset
 	m.reset = false
@@ -181,8 +193,15 @@ func (m *Monitor) step() *View {
 	}
 	untrusted := m.follow(&s, prev)
 	obs := append(m.observations(&s), untrusted...)
-	view := BuildView(prev, obs, s.rules(m.started, time.Now()))
+	rules := s.rules(m.started, time.Now())
+	if wish != nil {
+		rules.Move = wish.addr
+	}
+	view := BuildView(prev, obs, rules)
 	m.publish(prev, view, obs)
+	if wish != nil {
+		wish.done <- view.moved(wish.addr)
+	}
 	if !slices.Equal(prev.Members, view.Members) {
 		m.notify() // there may be a node to watch, or one to leave
 	}
@@ -205,10 +224,11 @@ func forgetStrangers(v *View, s *Settings) *View {
 // observations collects what each watcher knows, under the settings of now.
 func (m *Monitor) observations(s *Settings) []Observation {
 	obs := make([]Observation, 0, len(m.watchers))
+	drained := m.drains.Drained()
 	for addr, w := range m.watchers {
 		o := w.observation()
 		rank, n, ok := s.configured(addr)
-		o.Name, o.Configured, o.Rank = n.Name, ok, rank
+		o.Name, o.Configured, o.Rank, o.Drained = n.Name, ok, rank, slices.Contains(drained, addr)
 		w.backend.SetWeight(n.Weight)
 		obs = append(obs, o)
 	}
@@ -222,7 +242,7 @@ func (m *Monitor) publish(prev, view *View, obs []Observation) {
 		n := &view.Nodes[i]
 		n.Backend.SetReported(n.Load)
 		n.Backend.SetShare(n.Share)
-		n.Backend.SetHealthy(n.usable())
+		n.enact()
 	}
 	m.view.Store(view)
 	m.mu.Lock()

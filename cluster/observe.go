@@ -17,6 +17,7 @@ type Observation struct {
 	Rank       int // order in the configuration
 	Backend    *balancer.Backend
 	Untrusted  bool // a member that gets no credentials: never probed
+	Drained    bool // an operator has taken it out
 	SeenAs     netip.Addr
 	Remote     netip.AddrPort
 
@@ -47,6 +48,9 @@ type Rules struct {
 	Now     time.Time
 	Started time.Time // when the monitor began
 	Limits  Limits
+	// Move is the address of the node that is to become the writer, if it is
+	// fit; empty where the writer is to stay.
+	Move string
 	// ReadsOnWriter lets the writer be one of the readers.
 	ReadsOnWriter bool
 	// ThreadsWeight and QueueWeight turn Threads_running and the receive

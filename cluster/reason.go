@@ -31,6 +31,7 @@ const (
 	ReadOnly                          // takes no writes
 	QueueHigh                         // its receive queue is near the flow-control limit
 	Draining                          // taken out by an operator
+	Switchover                        // another node was made the writer by an operator
 	Removed                           // no longer in the configuration or the cluster
 	NoNodes                           // there is no node at all
 	numReasons
@@ -64,6 +65,7 @@ var reasonWords = [numReasons]string{
 	ReadOnly:            "read_only",
 	QueueHigh:           "queue_high",
 	Draining:            "draining",
+	Switchover:          "switchover",
 	Removed:             "removed",
 	NoNodes:             "no_nodes",
 }

@@ -61,6 +61,7 @@ type Node struct {
 	Began      time.Time // begin of the newest answered probe
 	LastSeen   time.Time // end of the newest answered probe
 	LostSince  time.Time // since when it is not usable for anything; zero while it is
+	Drained    bool      // an operator has taken it out, whatever else there is about it
 	// Evicted says that the newest view of the primary component no longer
 	// has this node: what is in flight there will not commit. A discovered
 	// node stays in the view for ten seconds after that, so that whoever holds
@@ -93,6 +94,8 @@ type View struct {
 	Readers      []int // usable for reads now, best grade only
 	Server       ServerFacts
 	Events       []Event // what is different from the view before
+
+	switched bool // the writer is another one because that was asked for
 
 	agreed  agreement
 	reprobe []string  // addresses whose answers are too old to judge them by

@@ -58,7 +58,9 @@ func advice(r cluster.Reason) string {
 	case cluster.QueueHigh:
 		return "Its receive queue is near the flow-control limit: it gets no reads until it has caught up."
 	case cluster.Draining:
-		return "It was taken out by an operator."
+		return "It was taken out by an operator. galley undrain puts it back."
+	case cluster.Switchover:
+		return ""
 	case cluster.Removed:
 		return "It is no longer in the configuration or the cluster."
 	case cluster.NoNodes:
