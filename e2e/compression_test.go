@@ -118,7 +118,7 @@ func TestCompression(t *testing.T) {
 				case ".js":
 					run = nodeClient(t, name, compress)
 				case ".go":
-					run = goClient(t, func(cfg *mysql.Config) {
+					run = goClient(t, false, func(cfg *mysql.Config) {
 						if err := cfg.Apply(mysql.EnableCompression(compress)); err != nil {
 							t.Fatal(err)
 						}

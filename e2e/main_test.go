@@ -24,6 +24,9 @@ import (
 	"galley/cluster/clusterlab"
 )
 
+// everything says whether what takes long and is seldom needed runs too: make e2e-all.
+func everything() bool { return os.Getenv("E2E_ALL") != "" }
+
 // suite is what all tests share.
 var suite struct {
 	ctx    context.Context

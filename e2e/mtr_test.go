@@ -32,7 +32,7 @@ type mtrResult struct {
 func mtrModes() []string { return []string{"plain", "ps", "cursor"} }
 
 // mtrShare is the part of the list that is run unless E2E_MTR=all asks for everything: one test in so many, in each mode others.
-const mtrShare = 18
+const mtrShare = 36
 
 // mtrTest is a line of mtr.list.
 type mtrTest struct {

@@ -28,11 +28,11 @@ func (g *galleyProcess) resident() (int, error) {
 	return 0, os.ErrNotExist
 }
 
-// TestSlowReaders: clients that ask for 200 MB each and do not read cost little memory, and nobody else anything; when they read at last, all is there.
+// TestSlowReaders: clients that ask for 80 MB each and do not read cost little memory, and nobody else anything; when they read at last, all is there.
 func TestSlowReaders(t *testing.T) {
 	needGalley(t)
 	settle(t)
-	const rows, width, each = 200_000, 1000, 15
+	const rows, width, each = 80_000, 1000, 15
 	// Random, so that the sockets take no more of it for being compressed.
 	query := fmt.Sprintf("SELECT seq, RANDOM_BYTES(%d) FROM seq_1_to_%d", width, rows)
 	var slow []*mysqltest.Client
