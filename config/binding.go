@@ -176,6 +176,8 @@ func notList(in value, path string) *mistake {
 		remedy = "Write [10.0.0.1:3306, 10.0.0.2:3306]."
 	case "mysql.limits":
 		remedy = "Write [{user: app, max_connections: 500}]."
+	case "web.sites":
+		remedy = "Write [{hosts: [example.com], root: /var/www/example.com, pool: php}]."
 	case "web.pools":
 		remedy = "Write [{name: php, backends: [10.0.0.11:9000]}]."
 	case "mysql.users":

@@ -12,12 +12,6 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// Web is the HTTP tier.
-type Web struct {
-	// Pools are the pools of php-fpm backends.
-	Pools []FPMPool
-}
-
 // FPMPool is a set of php-fpm backends that serve the same scripts.
 type FPMPool struct {
 	// Name is the operator's word for the pool; sites name it.

@@ -99,7 +99,7 @@ func (r *reader) knownKeys() map[string]keyKind {
 			known[key] = keyOpen
 		}
 	}
-	for _, key := range slices.Concat(nodeKeys(), userKeys(), limitKeys(), fpmPoolKeys(), fpmBackendKeys()) {
+	for _, key := range slices.Concat(nodeKeys(), userKeys(), limitKeys(), fpmPoolKeys(), fpmBackendKeys(), siteKeys()) {
 		learn(key, key == "password")
 	}
 	for _, s := range r.settings {

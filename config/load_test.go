@@ -63,6 +63,11 @@ func TestSampleIsComplete(t *testing.T) {
 			Interval: 500 * time.Millisecond, ProbeTimeout: 2 * time.Second, Discover: true, AccountsInterval: 5 * time.Second,
 			WeightInFlight: 1, WeightRunning: 1, WeightQueue: 2, QueueLow: 0.2, QueueHigh: 0.8,
 		},
+		Web: config.Web{
+			TLS: config.WebTLS{MinVersion: "1.2"}, MaxConnections: 10000, HeaderTimeout: 10 * time.Second, IdleTimeout: 75 * time.Second, WriteTimeout: time.Minute,
+			MinBodyRate: 512, MaxHeader: 64 << 10, MaxURI: 16 << 10, Grace: 30 * time.Second, MaxBuffered: 1 << 30, FileCache: 64 << 20,
+			AccessLog: config.AccessLogOff, AccessLogFormat: config.AccessLogCombined,
+		},
 		Admin: config.Admin{Listen: "127.0.0.1:9306"},
 		Log:   config.Log{Level: "info", Format: "text"},
 	}
@@ -222,6 +227,7 @@ func TestEverySettingEverywhere(t *testing.T) {
 		"trace, debug, info, warn or error": "debug", "text or json": "json", "cluster or eventual": "eventual",
 		"file mode": "0600", "off, optional or required": "off", "1.2 or 1.3": "1.3", "off, preferred, required, verify_ca or verify_identity": "verify_ca",
 		"list of {name, backends, …}": "[{name: php, backends: [10.0.0.1:9000]}]", "any, zlib, zstd or off": "off", "off, zlib or zstd": "zlib",
+		"list of {hosts, root, pool, …}": "[{hosts: [a.example], root: /srv/a}]", "path, stdout or off": "stdout", "combined or json": "json",
 	}
 	for _, s := range config.Settings() {
 		example, ok := examples[s.Type]
@@ -240,6 +246,7 @@ func TestEverySettingEverywhere(t *testing.T) {
 				rest = append(rest, env+"="+v)
 			}
 		}
+		rest = append(rest, map[string][]string{"web.tls.listen": {"GALLEY_WEB_TLS_CERT_FILE=/c"}, "web.sites": {"GALLEY_WEB_LISTEN=:8"}}[s.Path]...)
 		keys := strings.Split(s.Path, ".")
 		text := strings.Join(keys, ": {") + ": " + example + strings.Repeat("}", len(keys)-1)
 		fromFile := load(t, config.Source{Data: []byte(text), Env: rest})

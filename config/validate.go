@@ -10,8 +10,9 @@ func (r *reader) missing() {
 	if !r.understood {
 		return
 	}
+	webOnly := r.webOnly()
 	for _, s := range r.settings {
-		if _, given := r.origin[s.Path]; given || !s.Required {
+		if _, given := r.origin[s.Path]; given || !s.Required || webOnly {
 			continue
 		}
 		at := place{doc: r.doc}
@@ -45,6 +46,7 @@ func (r *reader) validate() {
 	r.validateSocket()
 	r.validateTLS()
 	r.validateAdmin()
+	r.validateWeb()
 }
 
 func (r *reader) sound(paths ...string) bool {
