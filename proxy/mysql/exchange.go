@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"galley/proxy/mysql/classify"
@@ -45,6 +46,7 @@ type exchange struct {
 	assigns    bool       // It names a user variable to be set.
 	after      afterKind  // What it leaves for the next one to ask for.
 	asksBack   bool       // It asks about the command before it: nothing may run in between.
+	untold     []string   // The variables that it sets without the server reporting it where galley had not changed its text.
 	unreported unreported // What it may set without the server reporting it.
 	defined    func()     // What is to be done when it has run, before the client knows; or nil.
 
@@ -146,7 +148,7 @@ func (s *session) send(b *backendConn, x *exchange) error {
 func (s *session) forward(b *backendConn, x *exchange) error {
 	a := &s.answer
 	a.Start(x.kind, b.caps)
-	a.Seq = s.client.Seq - 1
+	a.Seq, a.Untold = s.client.Seq-1, !s.caps.Has(wire.ClientSessionTrack)
 	for !a.Done {
 		win := b.Window()
 		n, ev, err := a.Walk(win)
@@ -219,7 +221,7 @@ func (s *session) goOn(b *backendConn, ev wire.Event) error {
 func (s *session) noteStatus(b *backendConn, x *exchange, win []byte) int {
 	start := s.answer.LastStart
 	p := win[start+wire.HeaderLen:]
-	s.status = s.answer.Status
+	s.status = s.answer.Status &^ wire.StatusStateChanged // Of that answer, and not of the session.
 	if inTrans := s.status&wire.StatusInTrans != 0; (x.writes || x.inTrx) && !inTrans || x.inTrx && x.commits || x.opaque {
 		s.srv.causal.ack(b.node.Backend)
 	}
@@ -250,7 +252,7 @@ func (s *session) noteStatus(b *backendConn, x *exchange, win []byte) int {
 		if len(ok.State) == 0 {
 			return len(win)
 		}
-		ok.State = s.filterTrackers(ok.State)
+		ok.State = s.filterTrackers(ok.State, x.untold)
 	}
 	s.scratch = ok.Append(s.scratch[:0], p[0], s.caps.Has(wire.ClientSessionTrack))
 	if len(s.scratch) > len(p) {
@@ -322,8 +324,8 @@ func isTracking(name []byte) bool {
 	return len(name) > len(prefix) && string(name[:len(prefix)]) == prefix
 }
 
-// filterTrackers keeps the entries that the client asked for.
-func (s *session) filterTrackers(entries []byte) []byte {
+// filterTrackers keeps the entries that the client asked for, and none of the variables in untold.
+func (s *session) filterTrackers(entries []byte, untold []string) []byte {
 	s.kept = s.kept[:0]
 	wish := &s.state.track
 	t := wire.NewTrackers(entries)
@@ -335,7 +337,7 @@ func (s *session) filterTrackers(entries []byte) []byte {
 		keep := false
 		switch e.Type {
 		case wire.TrackVariable:
-			keep = wish.wants(string(e.Name))
+			keep = wish.wants(string(e.Name)) && !slices.Contains(untold, string(e.Name))
 		case wire.TrackSchema:
 			keep = wish.schema
 		case wire.TrackStateChange:

@@ -40,8 +40,9 @@ func (s *session) scope(x *exchange) {
 	if !x.cmd.Whole() {
 		return
 	}
-	sql, changed := classify.Scoped(x.cmd.Body[1:], s.mode())
-	if n := 1 + len(sql); changed && n < wire.MaxPayload {
+	sql, names := classify.Scoped(x.cmd.Body[1:], s.mode())
+	if n := 1 + len(sql); names != nil && n < wire.MaxPayload {
+		x.untold = names
 		x.replace(append(append(make([]byte, 0, wire.HeaderLen+n), x.cmd.Packet[:wire.HeaderLen+1]...), sql...))
 	}
 }

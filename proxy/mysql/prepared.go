@@ -268,7 +268,7 @@ const lostLongData = "Lost connection to server during query (galley: the node t
 func (s *session) fetch(x *exchange, st *statement) error {
 	b := st.openOn
 	if b == nil {
-		return s.writeError(wire.NewError(1421, "The statement (%d) has no open cursor.", st.id))
+		return s.writeError(wire.NewError(1421, "The statement (%d) has no open cursor", st.id))
 	}
 	if !s.holds(b) {
 		st.openOn = nil

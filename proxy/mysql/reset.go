@@ -43,7 +43,16 @@ func (s *session) changeUser(cmd *wire.Command) error {
 	if err := s.settle(); err != nil {
 		return err
 	}
-	return s.writeOK()
+	if u.Schema == "" || !s.caps.Has(wire.ClientSessionTrack) {
+		return s.writeOK()
+	}
+	schema := wire.AppendLenenc([]byte{byte(wire.TrackSchema)}, uint64(len(wire.AppendLenenc(nil, uint64(len(u.Schema))))+len(u.Schema)))
+	schema = append(wire.AppendLenenc(schema, uint64(len(u.Schema))), u.Schema...)
+	ok := wire.OK{Status: s.status, State: schema}
+	if err := s.client.WritePacket(ok.Append(nil, 0, true)); err != nil {
+		return endSession(closeClientGone, err)
+	}
+	return nil
 }
 
 // maxFailedChanges is how often a connection may fail to change its user, so that passwords cannot be tried out by it (MariaDB: sql/sql_parse.cc, COM_CHANGE_USER).

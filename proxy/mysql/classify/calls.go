@@ -51,7 +51,9 @@ func (c SessionCall) Literal(v uint64) string {
 		return "CAST(" + strconv.FormatUint(v, 10) + " AS UNSIGNED)"
 	case CallFoundRows, CallRowCount: // BIGINT
 		return "CAST(" + strconv.FormatInt(int64(v), 10) + "|0 AS SIGNED)"
-	case CallLastInsertID, CallPseudoThreadID, CallWarningCount, CallErrorCount, CallInsertIDVariable:
+	case CallWarningCount, CallErrorCount: // The same, but it may be NULL by its type.
+		return "NULLIF(" + strconv.FormatUint(v, 10) + "|0,NULL)"
+	case CallLastInsertID, CallPseudoThreadID, CallInsertIDVariable:
 	}
 	return "CAST(" + strconv.FormatUint(v, 10) + "|0 AS UNSIGNED)" // BIGINT UNSIGNED
 }

@@ -10,7 +10,7 @@ func seven(c SessionCall) (string, bool) { return c.Literal(uint64(7 + c.Name)),
 
 func TestRewrite(t *testing.T) {
 	const id, found, rows, last = "CAST(7 AS UNSIGNED)", "CAST(8|0 AS SIGNED)", "CAST(9|0 AS SIGNED)", "CAST(10|0 AS UNSIGNED)"
-	const thread, warnings, insertID = "CAST(11|0 AS UNSIGNED)", "CAST(12|0 AS UNSIGNED)", "CAST(14|0 AS UNSIGNED)"
+	const thread, warnings, insertID = "CAST(11|0 AS UNSIGNED)", "NULLIF(12|0,NULL)", "CAST(14|0 AS UNSIGNED)"
 	tests := []struct{ sql, want string }{
 		{"select connection_id()", "select " + id + " AS `connection_id()`"},
 		{"SELECT CONNECTION_ID ( ) x", "SELECT " + id + " x"},

@@ -20,7 +20,7 @@ func TestScoped(t *testing.T) {
 		if want == "" {
 			want = sql
 		}
-		if string(got) != want || changed != (want != sql) {
+		if string(got) != want || (changed != nil) != (want != sql) {
 			t.Errorf("%s: %s", sql, got)
 		}
 	}

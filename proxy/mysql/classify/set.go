@@ -1,5 +1,7 @@
 package classify
 
+import "strings"
+
 // assignments classifies SET. Which variables it sets is not listed: the
 // server's tracker reports them with their new values.
 func (p *parser) assignments() {
@@ -189,24 +191,34 @@ func (p *parser) setStatement() {
 }
 
 // Scoped gives the text of a SET with SESSION put into each @@x that has no scope, which means the same. The server's tracker reports those only that have one (measured on 10.11.19).
-// The text stays as it is where one of them is for the next transaction only.
-func Scoped(sql []byte, m Mode) ([]byte, bool) {
+// names are theirs, in lower case. The text stays as it is where one of them is for the next transaction only.
+func Scoped(sql []byte, m Mode) (text []byte, names []string) {
 	var at []int
 	p := parser{lexer: lexer{s: sql, mode: m}, exempt: -1, targets: &at}
 	p.advance()
 	p.statement()
 	if p.tok != tEnd || p.c.Kind != Set || p.c.Flags.Has(TransactionChars) || len(at) == 0 {
-		return sql, false
+		return sql, nil
 	}
 	const scope = "session."
 	out := make([]byte, 0, len(sql)+len(scope)*len(at))
 	from := 0
 	for _, i := range at {
+		end := i
+		for end < len(sql) && isNameByte(sql[end]) {
+			end++
+		}
+		names = append(names, strings.ToLower(string(sql[i:end])))
 		if sql[i-1] == '`' || sql[i-1] == '"' {
 			i-- // The offset is behind the quote.
 		}
 		out = append(append(out, sql[from:i]...), scope...)
 		from = i
 	}
-	return append(out, sql[from:]...), true
+	return append(out, sql[from:]...), names
+}
+
+// isNameByte says whether c may stand in the name of a variable.
+func isNameByte(c byte) bool {
+	return c == '_' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
 }

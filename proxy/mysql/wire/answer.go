@@ -55,6 +55,7 @@ type Answer struct {
 	skip         int  // Bytes of the current packet still to come.
 	renumber     bool // The packets' numbers mean nothing, as the protocol is compressed: they get rising ones.
 
+	Untold    bool   // The client has not asked for session tracking: the EOF behind definitions must not say that the state has changed.
 	LastStart int    // Offset in the window given to Walk where the packet of the event starts.
 	Status    uint16 // Of the last OK or EOF.
 	Seq       byte   // Sequence number of the last packet walked; where packets are given numbers, the next one gets the one behind it.

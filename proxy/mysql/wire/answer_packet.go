@@ -125,6 +125,9 @@ func (a *Answer) definitionsEOF(p []byte) (Event, error) {
 	if p[0] != headEOF || len(p) >= 9 || len(p) < 5 {
 		return EventMore, fmt.Errorf("%w: no EOF behind the definitions", ErrMalformed)
 	}
+	if a.Untold {
+		p[4] &^= byte(StatusStateChanged >> 8)
+	}
 	status := binary.LittleEndian.Uint16(p[3:])
 	// A procedure that has a cursor of its own open sets the flag too, with the rows to follow.
 	if a.kind == AnswerCursor && a.state == stateColumns && status&StatusCursorExists != 0 {

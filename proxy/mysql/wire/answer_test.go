@@ -200,3 +200,19 @@ func BenchmarkWalkPoint(b *testing.B) {
 		}
 	}
 }
+
+// TestUntoldStateChange: the EOF behind definitions says nothing of session state to a client that did not ask for it.
+func TestUntoldStateChange(t *testing.T) {
+	for _, untold := range []bool{false, true} {
+		win := []byte("\x01\x00\x00\x01\x01" + "\x03\x00\x00\x02\x03de" + "\x05\x00\x00\x03\xfe\x00\x00\x03\x40" + "\x02\x00\x00\x04\x011" + "\x05\x00\x00\x05\xfe\x00\x00\x03\x00")
+		var a Answer
+		a.Start(AnswerQuery, 0)
+		a.Untold = untold
+		if _, ev, err := a.Walk(win); ev != EventStatus || err != nil {
+			t.Fatal(ev, err)
+		}
+		if told := win[20]&0x40 != 0; told == untold {
+			t.Errorf("untold %t: %q", untold, win[12:21])
+		}
+	}
+}
