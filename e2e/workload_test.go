@@ -380,8 +380,8 @@ func kindOf(err error) string {
 }
 
 // isLost says whether a kind of error is the lost-connection error, as a closed connection or in words
-// (CR_SERVER_LOST 2013, ER_CONNECTION_KILLED 1927).
-func isLost(kind string) bool { return kind == "lost" || kind == "2013" || kind == "1927" }
+// (ER_CONNECTION_KILLED).
+func isLost(kind string) bool { return kind == "lost" || kind == "1927" }
 
 // isServerError is true when the session goes on after the error.
 func isServerError(err error) bool {

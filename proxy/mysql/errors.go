@@ -10,7 +10,7 @@ import (
 	"galley/proxy/mysql/wire"
 )
 
-// The codes of the server's that galley uses or looks for (MariaDB: sql/share/errmsg-utf8.txt; 2013 is the client library's CR_SERVER_LOST).
+// The codes of the server's that galley uses or looks for (MariaDB: sql/share/errmsg-utf8.txt).
 const (
 	codeTooManyConnections = gomysql.ER_CON_COUNT_ERROR
 	codeAccessDenied       = gomysql.ER_ACCESS_DENIED_ERROR
@@ -31,7 +31,7 @@ const (
 	codePacketTooLarge     = gomysql.ER_NET_PACKET_TOO_LARGE
 	codeMalformed          = gomysql.ER_MALFORMED_PACKET
 	codeUnknownStatement   = gomysql.ER_UNKNOWN_STMT_HANDLER
-	codeLost               = 2013
+	codeLost               = codeConnectionKilled // See lost.
 	codeAccountLocked      = 4151
 	codeAccessDeniedNoPass = 1698 // ER_ACCESS_DENIED_NO_PASSWORD_ERROR: the plugin asks for none.
 	codePluginNotLoaded    = 1524
@@ -116,9 +116,17 @@ func noNodeError(role, why string, waited time.Duration) *wire.ServerError {
 	return wire.NewError(codeUnknownCommand, "galley: no node can take this %s now (%s); waited %s for one. See the status page or 'galley check'", role, why, waited.Round(time.Millisecond))
 }
 
+// lost makes the lost-connection error. Its code must be one of a server's: the client library's own (2013) in an ERR packet is a malformed packet (2027) to libmariadb. The SQLSTATE is
+// that of a broken connection, by which connection pools of JDBC and others know one; mysqlnd and go-sql-driver pass both on as they are.
+func lost(format string, args ...any) *wire.ServerError {
+	e := wire.NewError(codeLost, format, args...)
+	e.SQLState = "08S01"
+	return e
+}
+
 // lostError says that the connection to a node broke while a command was under way.
 func lostError(addr string) *wire.ServerError {
-	return wire.NewError(codeLost, "Lost connection to server during query (galley: node %s went away; the statement may or may not have been run)", addr)
+	return lost("Lost connection to server during query (galley: node %s went away; the statement may or may not have been run)", addr)
 }
 
 // nodeTrouble says whether an ERR packet of a node smells of trouble with the node, so that it is to be probed at once.
@@ -172,5 +180,5 @@ func clientError(err error, fallback string) *wire.ServerError {
 	if isOurs(err) {
 		return wire.NewError(codeAccessDenied, "galley: %v", err)
 	}
-	return wire.NewError(codeLost, "galley: %s", fallback)
+	return lost("galley: %s", fallback)
 }

@@ -125,7 +125,7 @@ func (s *session) connFor(t target, x *exchange, w *wait) (*backendConn, error) 
 		// Without the long data another value would be written.
 		s.dropLongData(x.stmt)
 		x.stmt.lostData = x.silent
-		return nil, wire.NewError(codeLost, lostLongData)
+		return nil, lost(lostLongData)
 	}
 	if t == toConn {
 		if !s.holds(x.conn) {

@@ -208,7 +208,7 @@ func answerLength(t *testing.T, reply mysqltest.Reply) int {
 	return total
 }
 
-// TestLostInATransaction: error 2013 at whatever statement, and the session ends: the client must not go on as if the rest were one transaction.
+// TestLostInATransaction: the lost-connection error at whatever statement, and the session ends: the client must not go on as if the rest were one transaction.
 func TestLostInATransaction(t *testing.T) {
 	for _, begin := range []string{"BEGIN", "START TRANSACTION READ ONLY", "SET autocommit=0", "CREATE TEMPORARY TABLE x (a INT)"} {
 		for _, sql := range []string{"SELECT 1", "INSERT INTO t VALUES (1)", "COMMIT"} {

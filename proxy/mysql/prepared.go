@@ -259,7 +259,7 @@ func (s *session) longDataLost(x *exchange, st *statement) error {
 	if _, err := s.client.StreamRest(x.cmd, func([]byte) error { return nil }); err != nil {
 		return endSession(closeClientGone, err)
 	}
-	return s.writeError(wire.NewError(codeLost, lostLongData))
+	return s.writeError(lost(lostLongData))
 }
 
 const lostLongData = "Lost connection to server during query (galley: the node that had this statement's long data went away; the statement was not run)"

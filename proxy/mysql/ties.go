@@ -75,7 +75,7 @@ func (s *session) refuseLost(x *exchange) error {
 	if err := s.skipCommand(x.cmd); err != nil {
 		return err
 	}
-	_ = s.writeError(wire.NewError(codeLost, "Lost connection to server during query (galley: the node that had this session's user variables, last insert id or found rows went away; the statement was not run)"))
+	_ = s.writeError(lost("Lost connection to server during query (galley: the node that had this session's user variables, last insert id or found rows went away; the statement was not run)"))
 	return endSession(closeNodeLost, errLostState)
 }
 

@@ -13,11 +13,8 @@ import (
 	"github.com/go-sql-driver/mysql"
 )
 
-// The codes that say that a session is gone (CR_SERVER_LOST, ER_CONNECTION_KILLED).
-const (
-	codeLost   = 2013
-	codeKilled = 1927
-)
+// codeLost says that a session, or the answer to its statement, is gone (ER_CONNECTION_KILLED).
+const codeLost = 1927
 
 // kindOf names an error for people.
 func kindOf(err error) string {
@@ -54,8 +51,6 @@ func meaning(code uint16) string {
 		return "lock wait timeout"
 	case 1290:
 		return "read only"
-	case codeKilled:
-		return "connection killed"
 	case codeLost:
 		return "lost connection: may have run or not"
 	}
@@ -68,7 +63,7 @@ func goesOn(err error) bool {
 		return true
 	}
 	var answer *mysql.MySQLError
-	return errors.As(err, &answer) && answer.Number != codeLost && answer.Number != codeKilled && answer.Number != 1053
+	return errors.As(err, &answer) && answer.Number != codeLost && answer.Number != 1053
 }
 
 // uncertain says whether a write that ended so may have been done all the same: its answer was lost, or its COMMIT met a node that left the group

@@ -86,7 +86,7 @@ func TestKinds(t *testing.T) {
 		{nil, "", true, false},
 		{answer(1213), "error 1213 (rolled back by another write)", true, false},
 		{answer(1047), "error 1047 (no node for it)", true, true},
-		{answer(2013), "error 2013 (lost connection: may have run or not)", false, true},
+		{answer(1927), "error 1927 (lost connection: may have run or not)", false, true},
 		{driver.ErrBadConn, "connection lost", false, true},
 		{mysql.ErrInvalidConn, "connection lost", false, true},
 		{context.DeadlineExceeded, "no answer in 40s", false, true},
