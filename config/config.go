@@ -74,6 +74,8 @@ type MySQL struct {
 	ClientWriteTimeout time.Duration
 	// KillWritesOfGoneClients has writes killed when their client goes, not only reads.
 	KillWritesOfGoneClients bool
+	// DeadlockRetries is how often an autocommit statement is run again after a deadlock (1213).
+	DeadlockRetries int
 	// Limits are those of single users.
 	Limits []Limit
 }

@@ -31,6 +31,10 @@ func limitSettings() []Setting {
 			Doc:     "When a client goes while its statement runs, kill writes and definitions on the node too, not only reads.",
 			binding: boolean(func(c *Config) *bool { return &c.MySQL.KillWritesOfGoneClients }),
 		}, {
+			Path: "mysql.deadlock_retries", Type: "number", Default: "3",
+			Doc:     "How often a single INSERT, UPDATE, DELETE or REPLACE outside a transaction is run again after a deadlock (1213), as between writes on two nodes; 0 is never.",
+			binding: number(func(c *Config) *int { return &c.MySQL.DeadlockRetries }, 0, 100),
+		}, {
 			Path: "mysql.limits", Type: "list of {user, max_connections, max_in_flight, max_execution_time}",
 			Doc:     "Limits of single users, besides those of all. What is not given is without a limit; max_execution_time replaces the one of all.",
 			binding: limitsBinding(),

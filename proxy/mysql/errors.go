@@ -40,6 +40,8 @@ const (
 	codeUserConnections    = 1226 // ER_USER_LIMIT_REACHED.
 	codeAllUserConnections = 1203 // ER_TOO_MANY_USER_CONNECTIONS.
 	codeAborted            = 1184
+	codeDeadlock           = gomysql.ER_LOCK_DEADLOCK
+	codeRecordChanged      = gomysql.ER_CHECKREAD // With innodb_snapshot_isolation.
 )
 
 // notPrepared is what a node that is not ready says, before it does anything, in place of running a statement (MariaDB: sql/sql_parse.cc, dispatch_command).

@@ -57,6 +57,7 @@ type exchange struct {
 	forwarded      bool // Something of the answer has gone to the client.
 	failed         bool // The answer ended with an ERR packet.
 	noted          bool // The prepared statement's id is known.
+	conflicts      int  // How often it was rolled back in favour of something else.
 	reprepared     bool // The statement was forgotten once.
 	wouldWrite     bool // It is no pure read after all.
 	preambleFailed bool // The conn could not be brought up to date.
@@ -373,6 +374,9 @@ func (s *session) noteError(b *backendConn, x *exchange, p []byte) error {
 	if x.stmt != nil && x.cmd.Whole() && !x.forwarded && !x.reprepared && errorCode(p) == codeUnknownStatement && x.stmt.longOn == nil && x.conn == nil {
 		x.reprepared = true
 		return &forgottenError{wire.ParseErr(p)}
+	}
+	if err := s.conflict(b, x, p); err != nil {
+		return err
 	}
 	s.srv.metrics.errors.Add(1)
 	if x.writes || x.inTrx && x.commits {

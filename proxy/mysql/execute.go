@@ -58,6 +58,9 @@ func (s *session) execute(t target, x *exchange) error {
 			}
 			return nil
 		}
+		if s.conflicted(x, err) {
+			continue
+		}
 		if again, refused := s.onceMore(&t, b, x, err); refused != nil {
 			return s.giveUp(x, refused)
 		} else if again {

@@ -26,6 +26,7 @@ type metrics struct {
 	dialErrors atomic.Uint64
 	lostConns  atomic.Uint64
 	retries    atomic.Uint64
+	conflicts  atomic.Uint64 // Statements run again because they were rolled back in favour of others.
 	hidden     atomic.Uint64 // Reads by their text that would have written.
 	sessions   atomic.Uint64
 	closed     [closeReasons]atomic.Uint64
