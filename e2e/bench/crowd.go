@@ -31,10 +31,21 @@ func (r *runner) measureCrowd(ctx context.Context, turn int, res *results) error
 	defer many.proxy.stop()
 	few := *many
 	few.name = doorFew
+	doors := []*door{many, &few}
+	sizes := map[*door]int{many: crowdClients, &few: crowdConns}
+	if r.plan.other != "" {
+		other, err := r.site.startGalley(ctx, doorOther, r.plan.other, fmt.Sprintf("  pool: {max_per_node: %d}\n", crowdConns), r.site.lab.Addrs()[0])
+		if err != nil {
+			return err
+		}
+		defer other.proxy.stop()
+		doors, sizes[other] = append(doors, other), crowdClients
+	}
 	c := res.inTurns(crowdTest, crowdClients)
 	herds := map[*door]*herd{}
 	direct := r.site.find(doorDirect)
-	for d, n := range map[*door]int{direct: crowdClients, many: crowdClients, &few: crowdConns} {
+	doors, sizes[direct] = append(doors, direct), crowdClients
+	for d, n := range sizes {
 		h, err := newHerd(r.site, d, n)
 		if err != nil {
 			return err
@@ -46,7 +57,7 @@ func (r *runner) measureCrowd(ctx context.Context, turn int, res *results) error
 		}
 	}
 	each := round{steps: []step{queryByKey("SELECT c FROM pages WHERE id=")}}
-	return r.inTurns(ctx, turn, []*door{direct, many, &few}, func(ctx context.Context, d *door, warm bool) error {
+	return r.inTurns(ctx, turn, doors, func(ctx context.Context, d *door, warm bool) error {
 		got, err := r.selects(ctx, herds[d], each, c, warm)
 		if err != nil || warm {
 			return err

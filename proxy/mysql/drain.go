@@ -26,6 +26,9 @@ func (s *Server) watch(ctx context.Context) {
 		}
 		s.cutLost(view)
 		s.moveReads(view)
+		for _, set := range s.conns.all() {
+			set.review(view)
+		}
 		s.since106.Store(since106(view))
 		select {
 		case <-changed:

@@ -136,7 +136,7 @@ func (s *session) killSession(target *session, k *classify.KillStatement) *wire.
 
 // waits says whether the session's statement waits to be run. It may be called from any goroutine.
 func (s *session) waits() bool {
-	return s.shown.waiting.Load() || s.shown.queued.Load() || s.shown.held.Load()
+	return s.shown.waiting.Load() || s.waiter.in.Load() != nil || s.shown.held.Load()
 }
 
 // halted ends the wait of the session's statement, where it waits to be run.
@@ -148,6 +148,7 @@ func (s *session) halted() {
 	case s.halt <- struct{}{}:
 	default:
 	}
+	s.wake()
 }
 
 // takeHalts forgets a KILL QUERY that came when the wait that it was to end was over.

@@ -59,6 +59,8 @@ type connSet struct {
 	pools   map[poolKey]*connPool
 	users   map[string]int // Conns by user, with those being opened.
 	queue   waitList       // In order of arrival.
+	alarm   *time.Timer    // Looks after the queue; see queue.go.
+	alarmed bool           // It will.
 	opening int
 	idle    int
 	gone    bool // The view has no such node any more.
@@ -73,14 +75,16 @@ type waiter struct {
 	since   time.Time
 	ch      chan delivery
 
-	queued     bool
+	in         atomic.Pointer[connSet] // In whose queue it is; it changes under the mutex of that.
+	woken      bool                    // Told to look up, and has not yet.
 	prev, next *waiter
 }
 
-// delivery is what a waiter gets: a conn that is its own, or the error of the opening of one.
+// delivery is what a waiter gets: a conn that is its own, or the error of the opening of one, or nothing in time. With woken it is to look whether it still wants one, and waits on.
 type delivery struct {
-	b   *backendConn
-	err error
+	b           *backendConn
+	err         error
+	late, woken bool
 }
 
 const (
@@ -95,7 +99,9 @@ const (
 )
 
 func newConnSet(srv *Server) *connSet {
-	return &connSet{srv: srv, conns: map[*backendConn]struct{}{}, pools: map[poolKey]*connPool{}, users: map[string]int{}}
+	c := &connSet{srv: srv, conns: map[*backendConn]struct{}{}, pools: map[poolKey]*connPool{}, users: map[string]int{}}
+	c.queue.of = c
+	return c
 }
 
 // limit is how many conns to node there may be.
@@ -150,7 +156,10 @@ func (c *connSet) take(w *waiter) (b *backendConn, room bool) {
 	w.since = time.Now()
 	c.queue.push(w)
 	c.waited.Add(1)
-	c.pump(w.since)
+	if p.open < easyConns { // Beyond, only time tells.
+		c.pump(w.since)
+	}
+	c.watchQueue(w.since)
 	return nil, true
 }
 
@@ -298,24 +307,6 @@ func (c *connSet) rekey(b *backendConn) {
 		b.pool = c.pool(key)
 		b.pool.open++
 	}
-}
-
-// leaveQueue takes w out of the queue. Where it had been given something already, that is returned.
-func (c *connSet) leaveQueue(w *waiter) (d delivery, got bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if w.queued {
-		c.queue.remove(w)
-		return d, false
-	}
-	return <-w.ch, true
-}
-
-// grow has conns opened for those who have waited long enough.
-func (c *connSet) grow() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.pump(time.Now())
 }
 
 // pump has conns opened for those that wait, as many as there may be at a time and in all. now is zero where the time does not matter.

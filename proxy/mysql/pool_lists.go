@@ -2,12 +2,14 @@ package mysql
 
 // waitList is a queue of waiters.
 type waitList struct {
+	of          *connSet
 	first, last *waiter
 	n           int
 }
 
 func (l *waitList) push(w *waiter) {
-	w.queued, w.prev, w.next = true, l.last, nil
+	w.prev, w.next = l.last, nil
+	w.in.Store(l.of)
 	if l.last != nil {
 		l.last.next = w
 	} else {
@@ -28,7 +30,8 @@ func (l *waitList) remove(w *waiter) {
 	} else {
 		l.last = w.prev
 	}
-	w.queued, w.prev, w.next = false, nil, nil
+	w.prev, w.next = nil, nil
+	w.in.Store(nil)
 	l.n--
 }
 

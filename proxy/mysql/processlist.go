@@ -198,7 +198,7 @@ func (c *shownSession) describe(row, by []value, now time.Time) {
 	switch {
 	case c.shown.waiting.Load():
 		row[processState].text = "waiting for a node"
-	case c.shown.queued.Load():
+	case c.waiter.in.Load() != nil:
 		row[processState].text = "waiting for a connection"
 	case c.shown.held.Load():
 		row[processState].text = "waiting for its turn"

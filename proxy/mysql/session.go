@@ -90,7 +90,6 @@ type sessionShown struct {
 
 	login       atomic.Pointer[login] // Set when the client has logged in.
 	waitTimeout atomic.Int64          // In seconds, as the session has set it; 0 is the cluster's.
-	queued      atomic.Bool           // It waits for a conn.
 }
 
 // serve runs the session until it ends and says why it did.
@@ -346,6 +345,7 @@ func (s *session) cut() {
 	if b := s.shown.running.Load(); b != nil {
 		b.set.cutOf(s, b)
 	}
+	s.wake()
 }
 
 // close gives back all that the session holds.

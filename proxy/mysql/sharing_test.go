@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"runtime"
 	"fmt"
 	"slices"
 	"strings"
@@ -99,6 +100,11 @@ func TestLifetime(t *testing.T) {
 	c := d.client()
 	for range 3 {
 		c.result("INSERT INTO t VALUES (1)")
+		for set := d.srv.conns.all()[0]; ; runtime.Gosched() { // It is given back behind the answer.
+			if open, idle, _ := set.counts(); open == idle {
+				break
+			}
+		}
 		d.srv.tick.Add(20)
 	}
 	if got := d.n[0].Logins(); got != 2 {

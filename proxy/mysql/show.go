@@ -62,7 +62,7 @@ func (s *session) row(now time.Time) SessionRow {
 	switch {
 	case s.shown.waiting.Load():
 		r.State = "waiting for a node"
-	case s.shown.queued.Load():
+	case s.waiter.in.Load() != nil:
 		r.State = "waiting for a connection"
 	case s.shown.held.Load():
 		r.State = "waiting for its turn"
@@ -79,7 +79,7 @@ func (s *session) interest() int {
 	switch {
 	case s.shown.pins.Load() != 0 || s.shown.inTrans.Load():
 		return 0
-	case s.shown.queued.Load() || s.shown.waiting.Load() || s.shown.held.Load():
+	case s.waiter.in.Load() != nil || s.shown.waiting.Load() || s.shown.held.Load():
 		return 2
 	case s.shown.busy.busy():
 		return 1
@@ -156,7 +156,7 @@ func (s *Server) Stats() Stats {
 		if c.shown.busy.busy() {
 			st.Active++
 		}
-		if c.shown.queued.Load() {
+		if c.waiter.in.Load() != nil {
 			st.Queued++
 		}
 	}

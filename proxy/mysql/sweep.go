@@ -105,6 +105,9 @@ func (s *session) sweepIdle(r *rules, doing uint64, now time.Time) {
 	s.shown.swept.next = min(s.shown.swept.next, s.shown.swept.since.Load()+int64(limit))
 }
 
+// goneLook is how long a session may wait for a conn before it is looked whether its client is still there.
+const goneLook = time.Second
+
 // sweepBusy looks at a session that has been at the same command since the last look.
 func (s *session) sweepBusy(r *rules, doing uint64, now time.Time) {
 	l := s.shown.login.Load()
@@ -119,6 +122,9 @@ func (s *session) sweepBusy(r *rules, doing uint64, now time.Time) {
 		return
 	}
 	b := s.shown.running.Load()
+	if b == nil && s.waiter.in.Load() != nil && s.since(now) < goneLook {
+		return // A look at each of thousands that wait for a moment would cost more than their statements.
+	}
 	switch limit := r.executionTime(l.user); {
 	case s.client.Gone():
 		s.shown.swept.dealt = doing
