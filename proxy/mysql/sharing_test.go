@@ -1,8 +1,8 @@
 package mysql
 
 import (
-	"runtime"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -98,7 +98,7 @@ func TestDeadIdleConnsAreNotGivenOut(t *testing.T) {
 func TestLifetime(t *testing.T) {
 	d := newDoor(t, 1, oneConn, func(c *config.MySQL) { c.Pool.Lifetime = 30 * time.Second })
 	c := d.client()
-	for range 3 {
+	for range 4 {
 		c.result("INSERT INTO t VALUES (1)")
 		for set := d.srv.conns.all()[0]; ; runtime.Gosched() { // It is given back behind the answer.
 			if open, idle, _ := set.counts(); open == idle {
