@@ -21,7 +21,7 @@ export GOFLAGS += -p=$(JOBS)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test unit race e2e e2e-all mtr drivers differential bench fuzz lint tools docs clean
+.PHONY: help build demo test unit race e2e e2e-all torture mtr drivers differential bench fuzz lint tools docs clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ e2e: build ## The end-to-end tests only
 
 e2e-all: ## The end-to-end tests with all events and sizes; an hour
 	E2E_ALL=1 $(MAKE) --no-print-directory e2e E2E_LIMIT=80m
+
+torture: build ## Break a cluster of its own at random, under two galleys, and check what their clients saw (TORTURE_ARGS="--time 10m --seed 1")
+	./e2e/install.sh e2e
+	go run ./cmd/galley-torture --galley $(BIN) $(TORTURE_ARGS)
 
 differential: build ## Random sessions on a node and through galley, side by side, for E2E_DIFFERENTIAL seconds (300) from E2E_SEED
 	./e2e/install.sh e2e
