@@ -20,9 +20,11 @@ func SettingsOf(c config.Cluster) Settings {
 
 // AccountsOf takes the accounts from the configuration.
 func AccountsOf(users []config.User) []ConfiguredAccount {
-	out := make([]ConfiguredAccount, len(users))
-	for i, u := range users {
-		out[i] = ConfiguredAccount{User: u.User, Host: u.Host, Password: u.Password.Reveal()}
+	out := make([]ConfiguredAccount, 0, len(users))
+	for _, u := range users {
+		if !u.Imported {
+			out = append(out, ConfiguredAccount{User: u.User, Host: u.Host, Password: u.Password.Reveal()})
+		}
 	}
 	return out
 }

@@ -56,8 +56,10 @@ type MySQL struct {
 	Users []User
 	// MaxAllowedBuffer is the largest statement kept in memory to be classified; in the file it is max_statement_buffer.
 	MaxAllowedBuffer Size
-	// Consistency is Consistent or Eventual.
+	// Consistency is Consistent, OwnWrites, Eventual or Strict. See ConsistencyOf.
 	Consistency string
+	// CausalWait is how long a read waits for its node before the writer answers it.
+	CausalWait time.Duration
 	// InstanceID is galley's own number in connection ids, 0 to 255.
 	InstanceID int
 	// Compression is which compression clients may ask for: CompressionAny, CompressionZlib, CompressionZstd or CompressionOff.
@@ -168,10 +170,24 @@ type Pool struct {
 	MaxStatements int
 }
 
+// ConsistencyOf is what holds for a user's statements.
+func (m *MySQL) ConsistencyOf(user string) string {
+	for i := range m.Users {
+		if u := &m.Users[i]; u.User == user && u.Consistency != "" {
+			return u.Consistency
+		}
+	}
+	return m.Consistency
+}
+
 // The values of MySQL.Consistency.
 const (
-	// Consistent makes a statement see every write that galley acknowledged before it began.
+	// Consistent makes a statement see every write that was acknowledged through galley before it began.
 	Consistent = "cluster"
+	// OwnWrites makes it see what was acknowledged on the same connection.
+	OwnWrites = "session"
+	// Strict makes a read see all that the cluster has committed before it began, also past galley.
+	Strict = "strict"
 	// Eventual lets a read see what its node has applied so far.
 	Eventual = "eventual"
 )
@@ -193,6 +209,10 @@ type User struct {
 	Password     Secret
 	PasswordFile string
 	PasswordEnv  string
+	// Consistency replaces MySQL.Consistency for whoever logs in with the name User; empty is that.
+	Consistency string
+	// Imported says that the password is the cluster's: the entry only has settings.
+	Imported bool
 }
 
 // Cluster is the Galera cluster behind galley.

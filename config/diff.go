@@ -49,6 +49,8 @@ func diffUsers(before, after []User) []Change {
 			changes = append(changes, Change{Path: path + ".password_file", Old: u.PasswordFile, New: now.PasswordFile})
 		case now.PasswordEnv != u.PasswordEnv:
 			changes = append(changes, Change{Path: path + ".password_env", Old: u.PasswordEnv, New: now.PasswordEnv})
+		case now.Consistency != u.Consistency:
+			changes = append(changes, Change{Path: path + ".consistency", Old: u.Consistency, New: now.Consistency})
 		}
 	}
 	for _, u := range after {

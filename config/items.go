@@ -12,7 +12,7 @@ const maxWeight = 1000
 func nodeKeys() []string { return []string{"address", "weight", "name"} }
 
 func userKeys() []string {
-	return []string{"user", "host", "password", "password_file", "password_env"}
+	return []string{"user", "host", "password", "password_file", "password_env", "consistency"}
 }
 
 // readNode reads host:port, or a section with address, weight and name.
@@ -109,8 +109,12 @@ func readUser(r *reader, in value, path string) (User, bool) {
 	}
 	if given {
 		r.otherPassword(&o, &u, false)
-	} else if !r.otherPassword(&o, &u, true) && !o.has("password") && !o.has("password_file") && !o.has("password_env") {
+	} else if !r.otherPassword(&o, &u, true) && !o.has("password") && !o.has("password_file") && !o.has("password_env") && !o.has("consistency") {
 		o.missing("password", "Write password_file: with the path of a file, password_env: with the name of a variable, or password:.")
+	}
+	if f, ok := o.scalar("consistency"); ok {
+		u.Consistency = parsed(&o, f, path+".consistency", parseConsistency)
+		u.Imported = !given && !o.has("password") && !o.has("password_file") && !o.has("password_env")
 	}
 	if o.ok {
 		o.ok = r.once("mysql.users "+u.User+"@"+u.Host, at, path, "this account is listed twice (the same user and host)")
@@ -135,6 +139,11 @@ func (r *reader) otherPassword(o *object, u *User, may bool) bool {
 		r.pendUser(*u, pendingSecret{at: variable.at, path: o.path + ".password_env", variable: u.PasswordEnv, parse: parsePassword})
 	}
 	return fromFile || fromEnv
+}
+
+// parseConsistency reads how much a read must see.
+func parseConsistency(text string) (string, *mistake) {
+	return oneOf(Consistent, OwnWrites, Eventual, Strict)(text)
 }
 
 // parseVariableName reads the name of a variable that is not one of galley's settings.

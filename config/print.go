@@ -60,8 +60,12 @@ func plainUsers(users []User) []any {
 			item = append(item, yaml.MapItem{Key: "password_file", Value: u.PasswordFile})
 		case u.PasswordEnv != "":
 			item = append(item, yaml.MapItem{Key: "password_env", Value: u.PasswordEnv})
+		case u.Imported:
 		default:
 			item = append(item, yaml.MapItem{Key: "password", Value: maskOf(u.Password)})
+		}
+		if u.Consistency != "" {
+			item = append(item, yaml.MapItem{Key: "consistency", Value: u.Consistency})
 		}
 		out = append(out, item)
 	}

@@ -88,16 +88,21 @@ func mysqlSettings() []Setting {
 			Doc:     "Send START TRANSACTION READ ONLY to a reader.",
 			binding: boolean(func(c *Config) *bool { return &c.MySQL.ReadOnlyTransactionsOnReaders }),
 		}, {
-			Path: "mysql.consistency", Type: "cluster or eventual", Default: Consistent,
-			Doc:     "cluster: a statement sees every write that galley acknowledged before it began, on any connection. eventual: a read sees what its node has applied so far.",
-			binding: text(func(c *Config) *string { return &c.MySQL.Consistency }, oneOf(Consistent, Eventual)),
+			Path: "mysql.consistency", Type: "cluster, session, eventual or strict", Default: Consistent,
+			Doc: "cluster: a statement sees every write that was acknowledged before it began, on any connection through galley. session: those of its own connection. " +
+				"eventual: a read sees what its node has applied so far. strict: a read sees all that was committed, also past galley (wsrep_sync_wait).",
+			binding: text(func(c *Config) *string { return &c.MySQL.Consistency }, parseConsistency),
+		}, {
+			Path: "mysql.causal_wait", Type: "duration", Default: "2s",
+			Doc:     "How long a read waits for its node to apply what it must see; then the writer answers it.",
+			binding: duration(func(c *Config) *time.Duration { return &c.MySQL.CausalWait }, 10*time.Millisecond, 10*time.Minute),
 		}, {
 			Path: "mysql.server_version", Type: "text",
 			Doc:     "Version in galley's greeting, instead of the cluster's own.",
 			binding: text(func(c *Config) *string { return &c.MySQL.ServerVersion }, parseVersion),
 		}, {
-			Path: "mysql.users", Type: "list of {user, host, password, password_file, password_env}",
-			Doc:     "Accounts that galley cannot import from the cluster. The host is % if not given.",
+			Path: "mysql.users", Type: "list of {user, host, password, password_file, password_env, consistency}",
+			Doc:     "Accounts that galley cannot import from the cluster. The host is % if not given. consistency holds for all who log in with the name; an entry with it and no password is for an account of the cluster.",
 			binding: usersBinding(),
 		}, {
 			Path: "mysql.max_statement_buffer", Type: "size", Default: "1MiB",

@@ -130,7 +130,7 @@ func whyWriter(v *cluster.View) string {
 
 // accounts says which accounts clients can use.
 func (r *report) accounts(c *config.Config, s *sighting) {
-	configured := len(c.MySQL.Users)
+	configured := len(cluster.AccountsOf(c.MySQL.Users))
 	if err := s.State.Err; err != nil {
 		r.Accounts = fmt.Sprintf("not imported; %d from the configuration", configured)
 		text, do := "The accounts cannot be imported: "+err.Error()+".", ""

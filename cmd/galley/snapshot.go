@@ -41,7 +41,7 @@ func (g *galley) ready(view *cluster.View) (ok bool, why string) {
 		return false, "no writer: " + view.WriterReason.String()
 	case len(view.Readers) == 0:
 		return false, "no node is good for reads"
-	case g.accounts.State().At.IsZero() && len(g.config().MySQL.Users) == 0:
+	case g.accounts.State().At.IsZero() && len(cluster.AccountsOf(g.config().MySQL.Users)) == 0:
 		return false, "no accounts have been imported yet"
 	}
 	return true, ""

@@ -3,29 +3,17 @@ package mysql
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"galley/cluster"
-	"galley/proxy/mysql/wire"
 )
 
-// A node is waited for over a conn of galley's own, one for each node, on which all statements that must wait at that moment wait together: when it has answered a SELECT under
-// wsrep_sync_wait, the node has applied everything that the cluster had committed when the SELECT began, whoever reads there next.
-//
-// Sessions' own conns cannot wait: after COM_RESET_CONNECTION wsrep_sync_wait does nothing any more (measured on 10.11.19, SHOW STATUS LIKE 'wsrep_causal_reads'; the server's
-// THD::init clears wsrep_client_thread, which only a login sets).
-
-const (
-	// waitSetup makes every kind of statement wait (MariaDB KB, "wsrep_sync_wait": 15 is reads, updates and deletes, inserts, SHOW).
-	waitSetup = "SET SESSION wsrep_sync_wait=15"
-	// waitQuery is what waits.
-	waitQuery = "SELECT 'galley: applied'"
-	// waitLimit bounds one wait: longer than the provider's own limit, repl.causal_read_timeout, whose default is 30 s.
-	waitLimit = 35 * time.Second
-	// waitIdle is how long the conn may be unused before it is looked at.
-	waitIdle = 100 * time.Millisecond
-)
+// A node is waited for over conns of galley's own, on which all statements that must wait at that moment wait together: when the node has answered, it has what they need, whoever
+// reads there next. Sessions' own conns need not wait, and could not by wsrep_sync_wait: after COM_RESET_CONNECTION that does nothing any more (measured on 10.11.19, SHOW STATUS
+// LIKE 'wsrep_causal_reads'; the server's THD::init clears wsrep_client_thread, which only a login sets).
 
 // errNotApplied says that a node did not apply in time what was committed.
 var errNotApplied = errors.New("the node is too far behind")
@@ -33,134 +21,151 @@ var errNotApplied = errors.New("the node is too far behind")
 // errElsewhere says that a statement that waits is to look for another node.
 var errElsewhere = errors.New("the node takes no reads any more")
 
-// applying is the waiting for one node.
-type applying struct {
+// waitQueue is who waits for the same. All that come while a batch is under way wait together for the next one.
+type waitQueue struct {
 	mu      sync.Mutex
 	next    *waitBatch // The one that begins when the present one has ended.
 	running bool
-	side    *backendConn // Owned by the goroutine of run, closed by others.
-	usedAt  time.Time
 }
 
-// waitBatch is the statements that wait together.
+// waitBatch is those who wait together.
 type waitBatch struct {
-	done chan struct{}
-	err  error
+	done  chan struct{}
+	more  bool // Some of them want more than others.
+	err   error
+	point indexPoint
 }
 
-// await waits until the set's node has applied everything acknowledged before now. moved tells when the view has no use for the node.
-func (c *connSet) waitApplied(ctx context.Context, node *cluster.Node, usable func() bool) error {
-	a := &c.applying
-	a.mu.Lock()
-	if a.next == nil {
-		a.next = &waitBatch{done: make(chan struct{})}
+// join adds one who waits. first says that the caller must see to it that the batches are run.
+func (q *waitQueue) join(more bool) (batch *waitBatch, first bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.next == nil {
+		q.next = &waitBatch{done: make(chan struct{})}
 	}
-	batch := a.next
-	if !a.running {
-		a.running = true
+	q.next.more = q.next.more || more
+	first = !q.running
+	q.running = true
+	return q.next, first
+}
+
+// take gives the batch that is next; without one the running is over.
+func (q *waitQueue) take() *waitBatch {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	batch := q.next
+	q.next = nil
+	q.running = batch != nil
+	return batch
+}
+
+// applying is the waiting for one node.
+type applying struct {
+	applied atomic.Uint64 // The number of an acknowledged write up to which the node has applied all.
+	plain   atomic.Bool   // It has no GTID functions.
+
+	group     waitQueue // Who waits for all that the cluster has committed.
+	numbers   waitQueue // Who waits for a number.
+	grouping  side
+	numbering side
+	indexing  side // Where the node is the writer: see readIndex.
+	position  position
+
+	batches   atomic.Uint64
+	fallbacks [fallbackReasons]atomic.Uint64
+}
+
+func newApplying() applying {
+	// 15 makes every kind of statement wait (MariaDB KB, "wsrep_sync_wait": reads, updates and deletes, inserts, SHOW); the others must not ask the group, whatever is set globally.
+	const plain = "SET SESSION wsrep_sync_wait=0"
+	return applying{grouping: side{setup: "SET SESSION wsrep_sync_wait=15"}, numbering: side{setup: plain}, indexing: side{setup: plain}}
+}
+
+// waitQuery is what waits for the group.
+const waitQuery = "SELECT 'galley: applied'"
+
+// waitFor is what one waits for, and how long.
+type waitFor struct {
+	what   awaiting
+	usable func() bool   // Whether the view has a use for the node still.
+	limit  time.Duration // 0 is none.
+}
+
+// await waits until the set's node has what w asks for.
+func (c *connSet) await(ctx context.Context, node *cluster.Node, w waitFor) error {
+	q, run := &c.numbers, c.runNumbers
+	if w.what == awaitGroup {
+		q, run = &c.group, c.runGroup
+	}
+	batch, first := q.join(w.what == awaitFresh)
+	if first {
 		c.srv.openers.Add(1)
-		go c.runWaits(node)
+		go run(node)
 	}
-	a.mu.Unlock()
 	c.waits.Add(1)
+	var late <-chan time.Time
+	if w.limit > 0 {
+		timer := time.NewTimer(w.limit)
+		defer timer.Stop()
+		late = timer.C
+	}
 	for {
 		changed := c.srv.cluster.Changed()
-		if !usable() {
+		if !w.usable() {
 			return errElsewhere
 		}
 		select {
 		case <-batch.done:
 			return batch.err
 		case <-changed:
+		case <-late:
+			return errNotApplied
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
 }
 
-// runWaits runs batches until there is none.
-func (c *connSet) runWaits(node *cluster.Node) {
+// runGroup has the node wait for the group until nobody wants it.
+func (c *connSet) runGroup(node *cluster.Node) {
 	defer c.srv.openers.Done()
-	a := &c.applying
-	for {
-		a.mu.Lock()
-		batch := a.next
-		a.next = nil
-		if a.running = batch != nil; batch == nil {
-			a.mu.Unlock()
-			return
-		}
-		a.mu.Unlock()
+	for batch := c.group.take(); batch != nil; batch = c.group.take() {
 		upTo := c.srv.causal.need(node.Backend)
-		if batch.err = c.waitOnce(node); batch.err == nil {
+		err := c.grouping.on(c.srv, node, always, func(b *backendConn) error {
+			_, err := b.row(waitQuery)
+			return err
+		})
+		if err == nil {
 			raise(&c.applied, upTo)
 		}
+		batch.err = tooLate(err)
+		c.batches.Add(1)
 		close(batch.done)
 	}
 }
 
-// waitOnce has the node wait. A conn that broke while it was idle is replaced.
-func (c *connSet) waitOnce(node *cluster.Node) error {
-	for {
-		b, fresh, err := c.sideConn(node)
-		if err != nil {
-			return err
-		}
-		_ = b.SetDeadline(time.Now().Add(waitLimit))
-		_, err = b.row(waitQuery)
-		if err == nil {
-			c.applying.usedAt = time.Now()
-			return nil
-		}
-		if refused, ok := errors.AsType[*wire.ServerError](err); ok && refused.Code == codeLockWaitTimeout {
-			return errNotApplied
-		}
-		c.closeSide(b)
-		if fresh {
-			return &dialError{addr: node.Addr, err: err}
-		}
-	}
-}
-
-// sideConn gives the conn on which galley waits, opening it if need be.
-func (c *connSet) sideConn(node *cluster.Node) (b *backendConn, fresh bool, err error) {
-	a := &c.applying
-	a.mu.Lock()
-	b = a.side
-	a.mu.Unlock()
-	if b != nil {
-		if !b.lost.Load() && (time.Since(a.usedAt) < waitIdle || b.Idle() == nil) {
-			return b, false, nil
-		}
-		c.closeSide(b)
-	}
-	l := c.srv.own
-	l.setup = waitSetup
-	if b, err = c.srv.dialBackend(c.srv.life, node, &l); err != nil {
-		return nil, true, err
-	}
-	a.mu.Lock()
-	a.side = b
-	a.mu.Unlock()
-	return b, true, nil
-}
-
-func (c *connSet) closeSide(b *backendConn) {
-	a := &c.applying
-	a.mu.Lock()
-	if a.side == b {
-		a.side = nil
-	}
-	a.mu.Unlock()
-	_ = b.Close()
-}
-
-// cutWait ends a wait under way: its node is lost.
+// cutWait ends waits under way: their node is lost.
 func (c *connSet) cutWait() {
-	c.applying.mu.Lock()
-	defer c.applying.mu.Unlock()
-	if b := c.applying.side; b != nil {
-		b.lost.Store(true)
-		_ = b.Close()
+	c.grouping.cut()
+	c.numbering.cut()
+	c.indexing.cut()
+}
+
+// catchUpNode waits until b's node has applied what x must see. An error of its own means that x is to run elsewhere.
+func (s *session) catchUpNode(b *backendConn, x *exchange, t target) error {
+	what := s.awaits(b, x)
+	if what == awaitNothing {
+		return nil
 	}
+	w := waitFor{what: what, usable: func() bool {
+		view := s.srv.cluster.View()
+		return b == s.writer.conn || s.bound(b) || s.hintNode != "" || slices.ContainsFunc(view.Readers, func(i int) bool { return view.Nodes[i].Backend == b.node.Backend })
+	}}
+	if t == toReader && b != s.writer.conn {
+		w.limit = s.srv.config().CausalWait
+	}
+	began := time.Now()
+	err := b.set.await(s.ctx, b.node, w)
+	b.set.waitedFor.Add(int64(time.Since(began)))
+	return err
 }

@@ -74,7 +74,7 @@ func (c *connSets) of(node *cluster.Node) *connSet {
 	defer c.mu.Unlock()
 	set := c.sets[node.Backend]
 	if set == nil {
-		set = newConnSet(c.srv)
+		set = newConnSet(c.srv, node.Backend)
 		c.sets[node.Backend] = set
 	}
 	return set

@@ -15,6 +15,7 @@ import (
 func (s *Server) watch(ctx context.Context) {
 	type charsets struct{ server, collation, client string }
 	var known charsets
+	var was epoch
 	for {
 		changed := s.cluster.Changed()
 		view := s.cluster.View()
@@ -29,6 +30,9 @@ func (s *Server) watch(ctx context.Context) {
 		for _, set := range s.conns.all() {
 			set.review(view)
 		}
+		now := epochOf(view)
+		s.follow(was, now)
+		was = now.after(was)
 		s.since106.Store(since106(view))
 		select {
 		case <-changed:

@@ -42,6 +42,9 @@ const (
 	codeAborted            = 1184
 	codeDeadlock           = gomysql.ER_LOCK_DEADLOCK
 	codeRecordChanged      = gomysql.ER_CHECKREAD // With innodb_snapshot_isolation.
+	codeNoSuchRoutine      = gomysql.ER_SP_DOES_NOT_EXIST
+	codeNoSuchFunction     = gomysql.ER_CANT_FIND_UDF
+	codeNoSchema           = gomysql.ER_NO_DB_ERROR
 )
 
 // notPrepared is what a node that is not ready says, before it does anything, in place of running a statement (MariaDB: sql/sql_parse.cc, dispatch_command).

@@ -38,6 +38,7 @@ type exchange struct {
 	inTrx      bool        // A transaction was open where it runs.
 	sql        []byte      // Its text, where it has one.
 	of         classify.Kind
+	level      classify.Consistency
 	leaves     ties       // What it leaves on its conn.
 	needs      ties       // What it may ask for of what was left on the conn before.
 	sees       ties       // What of others it must not find there.
@@ -224,7 +225,7 @@ func (s *session) noteStatus(b *backendConn, x *exchange, win []byte) int {
 	p := win[start+wire.HeaderLen:]
 	s.status = s.answer.Status &^ wire.StatusStateChanged // Of that answer, and not of the session.
 	if inTrans := s.status&wire.StatusInTrans != 0; (x.writes || x.inTrx) && !inTrans || x.inTrx && x.commits || x.opaque {
-		s.srv.causal.ack(b.node.Backend)
+		s.acked(b)
 	}
 	if x.defined != nil {
 		x.defined()
@@ -380,7 +381,7 @@ func (s *session) noteError(b *backendConn, x *exchange, p []byte) error {
 	}
 	s.srv.metrics.errors.Add(1)
 	if x.writes || x.inTrx && x.commits {
-		s.srv.causal.ack(b.node.Backend) // A procedure may have committed before it failed, and so has what ends a transaction first.
+		s.acked(b) // A procedure may have committed before it failed, and so has what ends a transaction first.
 	}
 	if !maybeTrouble(p) {
 		return nil

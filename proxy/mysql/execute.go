@@ -36,7 +36,7 @@ func (s *session) execute(t target, x *exchange) error {
 		}
 		held := s.trx != nil || s.state.pins != 0 || t == toConn || x.stmt != nil && x.stmt.longOn != nil
 		x.sent, x.preambleFailed = false, false
-		if err := s.catchUpNode(b, x); err != nil {
+		if err := s.catchUpNode(b, x, t); err != nil {
 			if t, err = s.notApplied(t, b, err, &w); err != nil {
 				return s.giveUp(x, err)
 			}

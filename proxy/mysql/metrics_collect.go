@@ -17,6 +17,7 @@ type collector struct {
 	statements, latency, errors, sessions, opened, closed, waiting, lost, dials *prometheus.Desc
 	retries, conflicts, hidden, kills, held, refused, pinned, pins              *prometheus.Desc
 	pools                                                                       poolDescs
+	causal                                                                      causalDescs
 }
 
 func newCollector(srv *Server) *collector {
@@ -40,6 +41,7 @@ func newCollector(srv *Server) *collector {
 		pinned:     desc("sessions_pinned", "Sessions that cannot leave their backend conn, by reason; one may have several.", "reason"),
 		pins:       desc("pins_total", "Times that a session became pinned to its backend conn, by reason.", "reason"),
 		pools:      newPoolDescs(),
+		causal:     newCausalDescs(),
 		hidden:     desc("hidden_writes_total", "Reads by their text that a reader refused because they write, and the writer ran."),
 	}
 }
@@ -50,6 +52,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 		ch <- d
 	}
 	c.pools.describe(ch)
+	c.causal.describe(ch)
 }
 
 // Collect implements prometheus.Collector.
@@ -74,6 +77,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	count(c.retries, m.retries.Load())
 	count(c.conflicts, m.conflicts.Load())
 	count(c.hidden, m.hidden.Load())
+	c.causal.collect(ch, &c.srv.index)
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
@@ -90,6 +94,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for i := range view.Nodes {
 		stats := c.srv.NodeStats(&view.Nodes[i])
 		c.pools.collect(ch, view.Nodes[i].Addr, &stats)
+		c.causal.ofNode(ch, view.Nodes[i].Addr, &stats)
 	}
 	buckets := map[float64]uint64{}
 	total := uint64(0)

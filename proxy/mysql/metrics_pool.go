@@ -36,6 +36,7 @@ func newPoolDescs() poolDescs {
 		counter("rescues_lost_total", "Times that what a session had left on a backend conn could not be read.", func(n *NodeStats) float64 { return float64(n.RescuesLost) }),
 		counter("apply_waits_total", "Statements that waited for a node to apply what was written before.", func(n *NodeStats) float64 { return float64(n.ApplyWaits) }),
 		counter("apply_wait_seconds_total", "How long statements have waited for a node to apply, all together.", func(n *NodeStats) float64 { return n.ApplyWaited.Seconds() }),
+		counter("apply_batches_total", "Waits for a node to apply that were made for one statement or several at once.", func(n *NodeStats) float64 { return float64(n.ApplyBatches) }),
 		counter("apply_waits_given_up_total", "Statements that went elsewhere or failed because a node had not applied in time.", func(n *NodeStats) float64 { return float64(n.ApplyGivenUp) }),
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"galley/balancer"
 	"galley/cluster"
 	"galley/proxy/mysql/wire"
 )
@@ -43,15 +44,16 @@ type connPool struct {
 // connSet is all backend conns to one node: those in use, the idle ones, and the sessions that wait for one. Safe for use by many goroutines.
 type connSet struct {
 	commands  atomic.Uint64 // Sent to the node so far.
-	applied   atomic.Uint64 // The number of an acknowledged write up to which the node has applied all.
 	opened    atomic.Uint64
 	resets    atomic.Uint64
 	moved     atomic.Uint64 // Times that a conn went from one session to another.
 	waited    atomic.Uint64 // Times that a session had to wait for a conn.
 	waits     atomic.Uint64 // Times that a statement had to wait for the node to apply.
 	waitedFor atomic.Int64  // How long, in nanoseconds.
-	applying  applying
 	shown     poolCounts
+	applying
+
+	node *balancer.Backend
 
 	mu      sync.Mutex
 	srv     *Server
@@ -98,8 +100,8 @@ const (
 	unknownLimit = 100
 )
 
-func newConnSet(srv *Server) *connSet {
-	c := &connSet{srv: srv, conns: map[*backendConn]struct{}{}, pools: map[poolKey]*connPool{}, users: map[string]int{}}
+func newConnSet(srv *Server, node *balancer.Backend) *connSet {
+	c := &connSet{srv: srv, node: node, applying: newApplying(), conns: map[*backendConn]struct{}{}, pools: map[poolKey]*connPool{}, users: map[string]int{}}
 	c.queue.of = c
 	return c
 }

@@ -36,12 +36,20 @@ type NodeStats struct {
 	ApplyWaits   uint64
 	ApplyWaited  time.Duration
 	ApplyGivenUp uint64
+	ApplyBatches uint64          // Questions to the node, each for all that waited then.
+	Fallbacks    []FallbackCount // Those that numbers could not answer, by reason.
 	Rescues      uint64
 	RescuesLost  uint64
 }
 
 // InUse is how many conns sessions have now.
 func (n *NodeStats) InUse() int { return n.Open - n.Idle }
+
+// FallbackCount is how often a node was not waited for by its number, for a reason.
+type FallbackCount struct {
+	Reason string
+	N      uint64
+}
 
 // PinCount is how many sessions a pin holds.
 type PinCount struct {
@@ -88,6 +96,10 @@ func (c *connSet) stats(now time.Time) NodeStats {
 		Waits: c.waited.Load(), Waited: time.Duration(c.shown.queuedFor.Load()), Timeouts: c.shown.timeouts.Load(),
 		ApplyWaits: c.waits.Load(), ApplyWaited: time.Duration(c.waitedFor.Load()), ApplyGivenUp: c.shown.notApplied.Load(),
 		Rescues: c.shown.rescues.Load(), RescuesLost: c.shown.rescuesLost.Load(),
+	}
+	n.ApplyBatches = c.batches.Load()
+	for why := range fallbackReasons {
+		n.Fallbacks = append(n.Fallbacks, FallbackCount{why.String(), c.fallbacks[why].Load()})
 	}
 	if last := c.shown.lastTimeout.Load(); last != 0 {
 		n.LastTimeout = time.Unix(0, last)

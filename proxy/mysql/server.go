@@ -65,6 +65,8 @@ type Options struct {
 	// User and Password are the account with which galley itself waits on nodes; it needs no rights.
 	User     string
 	Password config.Secret
+	// Peers says whether other galleys serve the same cluster: then reads must see what those have acknowledged, too. Nil is that there are none.
+	Peers func() bool
 }
 
 // Server is the MySQL door. Its methods may be called from any goroutine.
@@ -88,6 +90,8 @@ type Server struct {
 	charsets charsetCache
 	metrics  metrics
 	causal   causal
+	index    readIndex
+	peers    func() bool // Whether other galleys write to the cluster.
 	flights  flights
 
 	mu       sync.Mutex
@@ -120,7 +124,10 @@ func New(o Options) (*Server, error) {
 	}
 	s.takeKeys.Store(o.AllowPublicKeyRetrieval)
 	s.metrics.bounds = latencyBounds()
-	s.conns.srv = s
+	s.conns.srv, s.index.srv = s, s
+	if s.peers = o.Peers; s.peers == nil {
+		s.peers = func() bool { return false }
+	}
 	s.own = login{user: o.User, secret: passwordCredential(o.Password.Reveal()), charset: utf8Charset, caps: ownCaps}
 	s.life, s.endLife = context.WithCancel(context.Background())
 	s.causal.start()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"galley/cluster"
+	"galley/config"
 	"galley/proxy"
 	"galley/proxy/mysql/classify"
 	"galley/proxy/mysql/wire"
@@ -69,6 +70,11 @@ type session struct {
 	answer  wire.Answer
 	scratch []byte
 	kept    []byte
+
+	wrote     uint64 // The number of its last write.
+	level     string // Its consistency, as levelBy says for levelUser.
+	levelBy   *config.MySQL
+	levelUser string
 
 	shown sessionShown
 }
@@ -310,6 +316,7 @@ func (s *session) count(x *exchange, reason routeReason, t target) {
 // classed takes from a statement's class what matters for its run.
 func (x *exchange) classed(c *classify.Class) {
 	x.of, x.repeatable = c.Kind, repeatable(c)
+	x.level = c.Consistency
 	x.atomic = atomicKind(c)
 	x.explains = explainsStateChange(c)
 	x.unlocks = c.Kind == classify.UnlockTables

@@ -131,7 +131,7 @@ func TestGrowth(t *testing.T) {
 	} {
 		p := &connPool{open: c.open, grew: start.Add(-c.since)}
 		w := &waiter{since: start.Add(-c.waited)}
-		set := newConnSet(nil)
+		set := newConnSet(nil, nil)
 		if got := set.mayGrow(p, w, start); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}

@@ -10,11 +10,12 @@ type Class struct {
 	HintStart, HintEnd int32 // HintNode: the address in /* galley:node=ADDR */
 	UseStart, UseEnd   int32 // Use: the schema's name, without its quotes
 
-	Kind       Kind
-	Hint       Hint
-	KillTarget KillTarget
-	KillSoft   bool
-	UseQuoted  bool // a quote in the name is doubled
+	Kind        Kind
+	Hint        Hint
+	Consistency Consistency
+	KillTarget  KillTarget
+	KillSoft    bool
+	UseQuoted   bool // a quote in the name is doubled
 }
 
 // Kind says what a statement is, which mostly decides where it goes. Only Read
@@ -127,6 +128,40 @@ func (h Hint) String() string {
 	case HintNode:
 		return "node"
 	case NoHint:
+	}
+	return "none"
+}
+
+// Consistency is how much a statement wants to see, by a comment like
+// /* galley: consistency=eventual */; the first one counts.
+type Consistency uint8
+
+// The consistencies.
+const (
+	// NoConsistency: the statement does not say.
+	NoConsistency Consistency = iota
+	// EventualConsistency is what a node has.
+	EventualConsistency
+	// SessionConsistency is the session's own writes.
+	SessionConsistency
+	// ClusterConsistency is all that was acknowledged.
+	ClusterConsistency
+	// StrictConsistency is all that the cluster has committed.
+	StrictConsistency
+)
+
+// String gives the word used in the comment.
+func (c Consistency) String() string {
+	switch c {
+	case EventualConsistency:
+		return "eventual"
+	case SessionConsistency:
+		return "session"
+	case ClusterConsistency:
+		return "cluster"
+	case StrictConsistency:
+		return "strict"
+	case NoConsistency:
 	}
 	return "none"
 }

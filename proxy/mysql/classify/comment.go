@@ -71,7 +71,7 @@ func (l *lexer) blockComment(i int) bool {
 		l.bad(ReasonUnterminated)
 		return true
 	}
-	if l.hint == NoHint {
+	if l.hint == NoHint || l.consistency == NoConsistency {
 		l.readHint(body, body+k)
 	}
 	l.pos = body + k + 2
@@ -111,8 +111,8 @@ func (l *lexer) executable(i int) bool {
 	return false
 }
 
-// readHint understands galley:writer, galley:reader and galley:node=ADDR when
-// they are all that an ordinary comment says.
+// readHint understands galley:writer, galley:reader, galley:node=ADDR and
+// galley:consistency=WORD when they are all that an ordinary comment says.
 func (l *lexer) readHint(i, j int) {
 	s := l.s
 	for i < j && classes[s[i]] == cSpace {
@@ -121,11 +121,20 @@ func (l *lexer) readHint(i, j int) {
 	for j > i && classes[s[j-1]] == cSpace {
 		j--
 	}
-	const prefix, node = "galley:", "node="
+	const prefix, node, consistency = "galley:", "node=", "consistency="
 	if j-i < len(prefix) || !sameWord(prefix, s[i:i+len(prefix)]) {
 		return
 	}
-	i += len(prefix)
+	for i += len(prefix); i < j && classes[s[i]] == cSpace; {
+		i++
+	}
+	if j-i > len(consistency) && sameWord(consistency, s[i:i+len(consistency)]) {
+		l.readConsistency(s[i+len(consistency) : j])
+		return
+	}
+	if l.hint != NoHint {
+		return
+	}
 	switch {
 	case sameWord("writer", s[i:j]):
 		l.hint = HintWriter
@@ -133,5 +142,14 @@ func (l *lexer) readHint(i, j int) {
 		l.hint = HintReader
 	case j-i > len(node) && sameWord(node, s[i:i+len(node)]):
 		l.hint, l.hintStart, l.hintEnd = HintNode, int32(i+len(node)), int32(j)
+	}
+}
+
+// readConsistency takes the word of a hint; another word is no hint.
+func (l *lexer) readConsistency(word []byte) {
+	for c := EventualConsistency; c <= StrictConsistency && l.consistency == NoConsistency; c++ {
+		if sameWord(c.String(), word) {
+			l.consistency = c
+		}
 	}
 }

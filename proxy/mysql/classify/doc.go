@@ -58,7 +58,9 @@
 // writer. HintReader may send to a reader what is kept from it for a doubt
 // (ReadWriter with UnknownFunction alone), for the operator vouches for it; it
 // never turns a write, a lock or session state into a read, and this package
-// leaves the Kind as it is. Clients that strip comments strip hints.
+// leaves the Kind as it is. Clients that strip comments strip hints. Beside one
+// of these, galley:consistency=eventual, session, cluster or strict says how
+// much of others' writes the statement must see.
 //
 // # Calls
 //

@@ -45,6 +45,7 @@ type lexer struct {
 	why      string // tBad: the reason
 
 	hint               Hint
+	consistency        Consistency
 	hintStart, hintEnd int32
 }
 

@@ -66,7 +66,7 @@ func (p *parser) safeBytes() bool {
 // verdict ends the classification with what holds for the text as a whole.
 func (p *parser) verdict(several bool) {
 	c := &p.c
-	c.Hint, c.HintStart, c.HintEnd = p.hint, p.hintStart, p.hintEnd
+	c.Hint, c.HintStart, c.HintEnd, c.Consistency = p.hint, p.hintStart, p.hintEnd, p.consistency
 	if p.sawExec {
 		c.Flags |= VersionComment
 	}

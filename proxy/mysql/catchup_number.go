@@ -1,0 +1,240 @@
+package mysql
+
+import (
+	"errors"
+	"time"
+
+	"galley/cluster"
+	"galley/proxy/mysql/wire"
+)
+
+// position is what is known of a node's numbers. It belongs to whoever runs the batches that wait for one.
+type position struct {
+	epoch    epoch
+	at       gtid // Domain and server id are the node's own.
+	checked  time.Time
+	differs  bool // It numbers in another way than the writer.
+	reported bool
+}
+
+// fallback is why a node was waited for by wsrep_sync_wait, which asks the group, or not any longer: a closed list, the label of the metric.
+type fallback byte
+
+// The reasons.
+const (
+	fallbackNoFunctions fallback = iota // One of the nodes has no GTID functions.
+	fallbackIsWriter                    // The node has just become the writer itself.
+	fallbackNoIndex                     // The writer has committed nothing since it was started, or there is none.
+	fallbackWriterLost                  // The writer did not answer.
+	fallbackUnverified                  // The node has waited and does not say that it has the number.
+	fallbackDiffers                     // It numbers in another way.
+	fallbackTooLate                     // It did not apply in time: the writer answers.
+	fallbackNodeLost                    // It did not answer: the writer does.
+	fallbackReasons
+)
+
+// String gives the reason's word.
+func (f fallback) String() string {
+	switch f {
+	case fallbackNoFunctions:
+		return "no_functions"
+	case fallbackIsWriter:
+		return "is_writer"
+	case fallbackNoIndex:
+		return "no_index"
+	case fallbackWriterLost:
+		return "writer_lost"
+	case fallbackUnverified:
+		return "unverified"
+	case fallbackDiffers:
+		return "numbers_differ"
+	case fallbackTooLate:
+		return "too_late"
+	case fallbackNodeLost, fallbackReasons:
+	}
+	return "node_lost"
+}
+
+// tooLate puts errNotApplied in the place of the server's way to say it.
+func tooLate(err error) error {
+	if refused, ok := errors.AsType[*wire.ServerError](err); ok && refused.Code == codeLockWaitTimeout {
+		return errNotApplied
+	}
+	return err
+}
+
+// runNumbers has the node wait for numbers until nobody wants it.
+func (c *connSet) runNumbers(node *cluster.Node) {
+	defer c.srv.openers.Done()
+	for batch := c.numbers.take(); batch != nil; batch = c.numbers.take() {
+		batch.err = c.waitNumber(node, batch.more)
+		c.batches.Add(1)
+		close(batch.done)
+		if p := &c.position; batch.err == nil && !c.plain.Load() && time.Since(p.checked) > checkEvery {
+			_ = c.check(node)
+		}
+	}
+}
+
+// waitNumber waits until the node has all writes that were acknowledged before now. Where numbers do not tell, the group does.
+func (c *connSet) waitNumber(node *cluster.Node, fresh bool) error {
+	need := c.srv.causal.need(node.Backend)
+	why, err := c.tryNumber(node, need, fresh)
+	if err == nil {
+		return nil
+	}
+	c.fallbacks[why].Add(1)
+	if why == fallbackTooLate || why == fallbackNodeLost {
+		return err
+	}
+	return c.await(c.srv.life, node, waitFor{what: awaitGroup, usable: always})
+}
+
+func (c *connSet) tryNumber(node *cluster.Node, need uint64, fresh bool) (fallback, error) {
+	if c.plain.Load() {
+		return fallbackNoFunctions, errNoFunctions
+	}
+	if w := c.srv.cluster.View().WriterNode(); w != nil && w.Backend == node.Backend {
+		return fallbackIsWriter, errNoIndex // Nobody else knows what it lacks.
+	}
+	p := &c.position
+	if e := epochOf(c.srv.cluster.View()); p.epoch != e {
+		*p = position{epoch: e, reported: p.reported}
+		if err := c.check(node); err != nil {
+			return c.reason(err), err
+		}
+	}
+	if p.differs {
+		return fallbackDiffers, errUnverified
+	}
+	point, err := c.srv.index.point(c.srv.life, need, fresh, false)
+	if err != nil {
+		return indexReason(err), err
+	}
+	if point.epoch != p.epoch {
+		return fallbackUnverified, errUnverified // Views are changing.
+	}
+	if p.at.seq < point.seq {
+		if err := c.reach(node, point.seq); err != nil {
+			return c.reason(err), err
+		}
+	}
+	raise(&c.applied, point.upTo)
+	return 0, nil
+}
+
+// reason says why the node itself did not tell.
+func (c *connSet) reason(err error) fallback {
+	switch {
+	case errors.Is(err, errNoFunctions):
+		c.plain.Store(true)
+		return fallbackNoFunctions
+	case errors.Is(err, errUnverified):
+		return fallbackUnverified
+	case errors.Is(err, errNotApplied):
+		return fallbackTooLate
+	}
+	return fallbackNodeLost
+}
+
+// indexReason says why the writer did not tell.
+func indexReason(err error) fallback {
+	switch {
+	case errors.Is(err, errNoFunctions):
+		return fallbackNoFunctions
+	case errors.Is(err, errNoIndex):
+		return fallbackNoIndex
+	}
+	return fallbackWriterLost
+}
+
+const (
+	// reachTries bounds the looks at a number that should be there: between the end of the server's wait and the commit there is nothing but the commit itself.
+	reachTries = 12
+	// reachPause is the pause after the first look; each is longer by half.
+	reachPause = 50 * time.Microsecond
+)
+
+// reach waits until the node says that it has the number seq.
+func (c *connSet) reach(node *cluster.Node, seq uint64) error {
+	p := &c.position
+	pause := reachPause
+	for range reachTries {
+		var g gtid
+		err := c.numbering.on(c.srv, node, always, func(b *backendConn) (err error) {
+			var late error
+			if g, late, err = b.position(waitForQuery(gtid{p.at.domain, p.at.server, seq}, c.srv.config().CausalWait)); err == nil {
+				err = late
+			}
+			return err
+		})
+		if err != nil {
+			return tooLate(err)
+		}
+		p.at = g // Also where domain or server id are others than was thought, so that it was not waited for.
+		if g.seq >= seq {
+			return nil
+		}
+		if !c.srv.pauseFor(pause) {
+			return errUnverified
+		}
+		pause += pause / 2
+	}
+	return errUnverified
+}
+
+// pauseFor waits a little; it is false where the server ends.
+func (s *Server) pauseFor(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.life.Done():
+		return false
+	}
+}
+
+// checkEvery is how often it is looked at whether a node numbers as the writer does.
+const checkEvery = 2 * time.Second
+
+// checkTries is how often in a row the numbers must be seen to differ, or how often it is tried to see them while no write comes in between.
+const checkTries = 4
+
+// check learns the node's domain and server id, and whether it numbers as the writer does. Its error is the node's own.
+func (c *connSet) check(node *cluster.Node) error {
+	p := &c.position
+	p.checked = time.Now()
+	differed := 0
+	for range checkTries {
+		point, indexErr := c.srv.index.point(c.srv.life, 0, true, true)
+		var own numbering
+		var g gtid
+		if err := c.numbering.on(c.srv, node, always, func(b *backendConn) (err error) {
+			own, g, err = b.numbering()
+			return err
+		}); err != nil {
+			return err
+		}
+		p.at = g
+		if indexErr != nil || point.epoch != p.epoch {
+			return nil // Without a number of the writer's nothing is taken for applied.
+		}
+		if ahead(point.how, own) {
+			differed++
+			continue
+		}
+		if p.differs = false; point.how.tight() && own.tight() {
+			break
+		}
+	}
+	if differed < checkTries {
+		return nil
+	}
+	p.differs = true
+	if !p.reported {
+		p.reported = true
+		c.srv.log.Warn("a node numbers the cluster's writes in another way than the writer: it is waited for by wsrep_sync_wait", "node", node.Addr)
+	}
+	return nil
+}
