@@ -139,9 +139,10 @@ func (b *Backend) Failures() int { return int(b.failures.Load()) }
 // Available says whether the backend may be given work now: it is Up and below
 // its limit.
 func (b *Backend) Available() bool {
-	if State(b.state.Load()) != Up {
-		return false
-	}
+	return State(b.state.Load()) == Up && b.belowLimit()
+}
+
+func (b *Backend) belowLimit() bool {
 	limit := b.limit.Load()
 	return limit == 0 || b.inFlight.Load() < limit
 }

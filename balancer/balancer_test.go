@@ -135,6 +135,43 @@ func TestLeastLoadedSkips(t *testing.T) {
 	}
 }
 
+func TestTwoChoices(t *testing.T) {
+	a, b, c := up("a", 1), up("b", 1), up("c", 2)
+	got := spread(TwoChoices, 20000, a, b, c)
+	if part := float64(got["c"]) / 20000; math.Abs(part-.5) > .02 {
+		t.Errorf("idle: c has weight 2 of 4 and got %.3f", part)
+	}
+	a.SetReported(9)
+	b.SetReported(3)
+	c.SetReported(4)
+	got = spread(TwoChoices, 20000, a, b, c)
+	if got["a"] != 0 || got["b"] == 0 || got["c"] <= got["b"] {
+		t.Errorf("the one with the most load is never the better of two, the least one is drawn most: %v", got)
+	}
+	if chosen := TwoChoices([]*Backend{a, b}, Pick{Skip: []*Backend{b}}); chosen != a {
+		t.Errorf("chose %v", chosen)
+	}
+	c.SetShare(0)
+	if chosen := TwoChoices([]*Backend{c}, Pick{}); chosen != nil {
+		t.Errorf("chose %v", chosen)
+	}
+}
+
+func TestPanic(t *testing.T) {
+	down, draining, full := NewBackend("a", 1), NewBackend("b", 1), NewBackend("c", 1)
+	draining.SetState(Draining)
+	full.SetLimit(1)
+	full.Begin()
+	for name, policy := range map[string]Policy{"first": First, "least": LeastLoaded, "two": TwoChoices, "hash": Hash} {
+		if got := policy([]*Backend{draining, full, down}, Pick{Panic: true}); got != down {
+			t.Errorf("%s: in panic chose %v", name, got)
+		}
+		if got := policy([]*Backend{draining, full, down}, Pick{}); got != nil {
+			t.Errorf("%s: chose %v", name, got)
+		}
+	}
+}
+
 func TestHashMovesOnlyTheKeysOfTheLost(t *testing.T) {
 	bs := []*Backend{up("a", 1), up("b", 1), up("c", 1)}
 	count := map[string]int{}
@@ -237,7 +274,7 @@ func TestPoolFromManyGoroutines(t *testing.T) {
 }
 
 func TestAcquireDoesNotAllocate(t *testing.T) {
-	for name, policy := range map[string]Policy{"first": First, "least": LeastLoaded, "hash": Hash} {
+	for name, policy := range map[string]Policy{"first": First, "least": LeastLoaded, "two": TwoChoices, "hash": Hash} {
 		p := NewPool(policy)
 		p.Set([]*Backend{up("a", 1), up("b", 1), up("c", 1)})
 		if n := testing.AllocsPerRun(100, func() {

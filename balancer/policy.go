@@ -12,12 +12,15 @@ type Pick struct {
 	// Skip lists backends that must not be chosen, for instance because they
 	// have just failed.
 	Skip []*Backend
+	// Panic lets what is Down be chosen too: for when everything is, and
+	// trying costs nothing.
+	Panic bool
 }
 
 // Fits says whether the backend may be chosen: it is available and not to be
 // skipped.
 func (p Pick) Fits(b *Backend) bool {
-	return b.Available() && !slices.Contains(p.Skip, b)
+	return (b.Available() || p.Panic && b.State() == Down && b.belowLimit()) && !slices.Contains(p.Skip, b)
 }
 
 // Policy chooses one of the candidates that fit, or nil when there is none. It
@@ -64,6 +67,39 @@ func LeastLoaded(candidates []*Backend, p Pick) *Backend {
 		}
 		// The chance of the last of n equal ones to replace what was chosen
 		// before is its part of the sum so far: one walk, no list.
+		sum += c
+		if rand.Float64()*sum < c { //nolint:gosec // spreads load, guards nothing
+			chosen = b
+		}
+	}
+	return chosen
+}
+
+// TwoChoices draws two of the candidates that fit, in proportion to weight and
+// share, and chooses the one with the less load for them. Several galleys that
+// look at the same reports do not all turn to the same backend, as they would
+// with LeastLoaded. Weight or share zero means never.
+func TwoChoices(candidates []*Backend, p Pick) *Backend {
+	one := draw(candidates, p, nil)
+	if one == nil {
+		return nil
+	}
+	two := draw(candidates, p, one)
+	if two == nil || one.Load()*two.capacity() <= two.Load()*one.capacity() {
+		return one
+	}
+	return two
+}
+
+// draw chooses by chance, in proportion to capacity, and not the one that was
+// drawn before.
+func draw(candidates []*Backend, p Pick, before *Backend) (chosen *Backend) {
+	sum := 0.0
+	for _, b := range candidates {
+		c := b.capacity()
+		if c <= 0 || b == before || !p.Fits(b) {
+			continue
+		}
 		sum += c
 		if rand.Float64()*sum < c { //nolint:gosec // spreads load, guards nothing
 			chosen = b

@@ -61,6 +61,7 @@ type Conn struct {
 	rest        []byte        // STDOUT that came with the header
 	written     chan struct{} // closed when all of STDIN is out or lost; nil where it went with the params
 	interrupted atomic.Bool
+	bodyFailed  atomic.Bool
 	closed      bool
 }
 
@@ -222,10 +223,30 @@ func (c *Conn) Read(p []byte) (int, error) {
 // Ended says whether END_REQUEST has come: the worker is free again.
 func (c *Conn) Ended() bool { return c.ended }
 
-// Sent waits until all of the body is out, or lost.
-func (c *Conn) Sent() {
-	if c.written != nil {
-		<-c.written
+// Sent waits until all of the body is out, or lost, and says whether that was so in time.
+func (c *Conn) Sent(limit time.Duration) bool {
+	if c.written == nil {
+		return true
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-c.written:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// Discard reads what is left of the answer, the header too if it was not read yet, and returns nil after its regular end.
+func (c *Conn) Discard() error {
+	c.rest, c.head = nil, nil
+	for {
+		if _, err := c.stdout(); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
 	}
 }
 
@@ -248,7 +269,7 @@ func (c *Conn) send(r *Request) (committed bool, err error) {
 		at := len(b)
 		b = append(b, make([]byte, r.Size)...)
 		if err = readFull(r.Body, b[at:], 0); err != nil {
-			return false, fmt.Errorf("read the body: %w", err)
+			return false, fmt.Errorf("%w: %w", ErrBody, err)
 		}
 		fallthrough
 	case r.Size == 0:
@@ -282,6 +303,7 @@ func (c *Conn) stdin(body io.ReaderAt, size int64) {
 		AppendHeader(b[:0], Stdin, requestID, n)
 		if err := readFull(body, b[headerLen:headerLen+n], at); err != nil {
 			// Without the rest php-fpm would wait for ever.
+			c.bodyFailed.Store(true)
 			c.Interrupt()
 			return
 		}

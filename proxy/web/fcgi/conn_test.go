@@ -256,9 +256,10 @@ func TestCommitPoint(t *testing.T) {
 
 func TestLargeBodyThatCannotBeRead(t *testing.T) {
 	p := fcgitest.Start(t, fcgitest.Options{}, nil)
-	r := request("")
+	r := request("", fcgi.Param{Name: "CONTENT_LENGTH", Value: "1048576"})
+	r.Params = r.Params[:1]
 	r.Body, r.Size = bytes.NewReader(make([]byte, 100)), 1<<20
-	if _, _, _, err := ask(t, p, r); err == nil {
-		t.Error("no error")
+	if _, _, _, err := ask(t, p, r); !errors.Is(err, fcgi.ErrBody) {
+		t.Errorf("got %v", err)
 	}
 }

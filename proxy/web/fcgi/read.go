@@ -17,6 +17,8 @@ var (
 	ErrRejected = errors.New("the request was rejected")
 	// ErrTimeout says that nothing came in time.
 	ErrTimeout = errors.New("timeout")
+	// ErrBody says that the body of the request could not be read.
+	ErrBody = errors.New("the body of the request cannot be read")
 	// ErrInterrupted says that Interrupt was called.
 	ErrInterrupted = errors.New("interrupted")
 )
@@ -148,7 +150,7 @@ func (c *Conn) skip(left *int, show func([]byte)) error {
 
 // cut turns the end of a connection in the middle of an answer into ErrTruncated.
 func (c *Conn) cut(err error) error {
-	if errors.Is(err, ErrTimeout) || errors.Is(err, ErrInterrupted) {
+	if errors.Is(err, ErrTimeout) || errors.Is(err, ErrInterrupted) || errors.Is(err, ErrBody) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrTruncated, notEOF(err))
@@ -193,7 +195,7 @@ func (c *Conn) read(p []byte, deadline time.Time) (int, error) {
 	_ = c.nc.SetReadDeadline(deadline)
 	if c.interrupted.Load() {
 		// Interrupt may have come before the deadline was set.
-		return 0, ErrInterrupted
+		return 0, c.why()
 	}
 	n, err := c.nc.Read(p)
 	if n > 0 {
@@ -203,9 +205,17 @@ func (c *Conn) read(p []byte, deadline time.Time) (int, error) {
 		err = io.ErrNoProgress
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) && c.interrupted.Load() {
-		return 0, ErrInterrupted
+		return 0, c.why()
 	}
 	return 0, timedOut(err)
+}
+
+// why says who interrupted.
+func (c *Conn) why() error {
+	if c.bodyFailed.Load() {
+		return ErrBody
+	}
+	return ErrInterrupted
 }
 
 func timedOut(err error) error {

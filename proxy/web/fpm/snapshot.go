@@ -1,0 +1,101 @@
+package fpm
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"galley/balancer"
+)
+
+// Snapshot is a pool as it is at one moment, for the status page.
+type Snapshot struct {
+	Name string
+	// Waiting is the requests without a worker, WaitingOf the same by site.
+	Waiting   int
+	WaitingOf map[string]int
+	// Took is how long a request takes, a moving mean.
+	Took     time.Duration
+	Backends []BackendSnapshot
+	// Unresolved are names that cannot be looked up, and why.
+	Unresolved map[string]string
+}
+
+// BackendSnapshot is one backend of a pool.
+type BackendSnapshot struct {
+	Address string
+	// Source is the configured address that it comes from.
+	Source string
+	// State is up, down or draining; Reason why, from a closed list.
+	State, Reason string
+	// LastError is of the last look, empty where that was good.
+	LastError string
+	Weight    int
+	Limit     int
+	// Share is the part of its normal work it gets, less than 1 in a slow start.
+	Share float64
+	// Running is requests that a worker has, Asking those that ask for one; Orphans are of Running, without a client.
+	Running, Asking, Orphans int
+	// Others is workers busy for somebody else.
+	Others int
+	// Load is by what it is chosen.
+	Load float64
+	// Workers is how many it has, 0 for unknown; WorkerStates what they do, by the last status, nil without one.
+	Workers      int
+	WorkerStates map[WorkerState]int
+	// ListenQueue is its backlog (always 0 on unix sockets).
+	ListenQueue int
+	Started     time.Time
+	// Accept is how long 95 of 100 requests wait for its worker.
+	Accept time.Duration
+	// Asks says that it answers GET_VALUES and keeps the connection (PHP 8.2 and later).
+	Asks           bool
+	Served, Failed int64
+}
+
+// Snapshot gives the pool as it is.
+func (p *Pool) Snapshot() Snapshot {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := Snapshot{
+		Name: p.name, Waiting: p.queue.n, WaitingOf: map[string]int{}, Took: time.Duration(p.took.Load()), Unresolved: maps.Clone(p.resolveErrors),
+	}
+	for site, l := range p.queue.lines {
+		s.WaitingOf[site] = l.waiters.Len()
+	}
+	for _, b := range p.backends.Backends() {
+		if m := p.members[b]; m != nil {
+			s.Backends = append(s.Backends, m.snapshot())
+		}
+	}
+	slices.SortStableFunc(s.Backends, func(a, b BackendSnapshot) int { return strings.Compare(a.Address, b.Address) })
+	return s
+}
+
+// snapshot gives one member. The caller holds Pool.mu.
+func (m *member) snapshot() BackendSnapshot {
+	s := BackendSnapshot{
+		Address: m.Addr(), Source: m.source, State: m.State().String(), Reason: m.why(), LastError: m.lastError, Weight: m.config.Weight, Limit: m.config.Limit,
+		Share: m.Share(), Running: int(m.running.Load()), Asking: len(m.probes), Orphans: int(m.orphans.Load()), Others: m.others, Load: m.Load(),
+		Workers: m.workers(), Accept: m.accepts.p95, Asks: mode(m.mode.Load()) == modeAsks, Served: m.served.Load(), Failed: m.failed.Load(),
+	}
+	if m.status != nil {
+		s.WorkerStates, s.ListenQueue, s.Started = maps.Clone(m.status.Workers), m.status.ListenQueue, m.status.Started
+	}
+	return s
+}
+
+// why is the reason that fits the state.
+func (m *member) why() string {
+	switch m.State() {
+	case balancer.Draining:
+		return reasonDrained
+	case balancer.Up:
+		if m.Share() < 1 && m.reason != reasonFull {
+			return reasonSlowStart
+		}
+	case balancer.Down:
+	}
+	return m.reason
+}
