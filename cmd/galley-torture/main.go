@@ -45,6 +45,7 @@ func main() {
 type flags struct {
 	opts   torture.Options
 	bin    string
+	count  int
 	config string
 	only   []string
 }
@@ -63,6 +64,7 @@ func command() *cobra.Command {
 	fl.Uint64Var(&f.opts.Seed, "seed", 0, "what is random (0: another each time)")
 	fl.DurationVar(&f.opts.Rest, "rest", 4*time.Second, "time between two faults")
 	fl.StringVar(&f.bin, "galley", "bin/galley", "the binary of a cluster of its own")
+	fl.IntVar(&f.count, "galleys", 2, "galleys in front of it")
 	fl.StringVar(&f.config, "config", "", "more of the galleys' configuration, as YAML")
 	fl.StringSliceVar(&f.only, "faults", nil, "only faults whose names have one of these in them (none: no faults)")
 	return cmd
@@ -78,7 +80,7 @@ func (f *flags) run(ctx context.Context) error {
 	}
 	f.opts.Say("seed %d", f.opts.Seed)
 	if len(f.opts.Targets) == 0 {
-		l, err := lab.Start(ctx, f.bin, 2, f.config, func(line string) { f.opts.Say("%s", line) })
+		l, err := lab.Start(ctx, f.bin, f.count, f.config, func(line string) { f.opts.Say("%s", line) })
 		if err != nil {
 			return err //nolint:wrapcheck // says what
 		}

@@ -45,6 +45,12 @@ func TestCheckLists(t *testing.T) {
 			"a cycle",
 		},
 		{
+			"what is not acknowledged may be seen early",
+			[]txn{at(0, 100, app(1, 1)), at(10, 20, read(1, 1)), at(30, 40, read(1))},
+			map[int][]int64{1: {1}},
+			"",
+		},
+		{
 			"write skew",
 			[]txn{at(0, 100, read(1), app(2, 2)), at(0, 100, app(1, 1), read(2))},
 			map[int][]int64{1: {1}, 2: {2}},
@@ -57,7 +63,7 @@ func TestCheckLists(t *testing.T) {
 			"a cycle",
 		},
 		{"unknown takes effect late", []txn{ended(Unknown, at(0, 10, app(1, 1))), at(20, 30, read(1)), at(40, 50, read(1, 1))}, map[int][]int64{1: {1}}, ""},
-		{"and stays", []txn{ended(Unknown, at(0, 10, app(1, 1))), at(20, 30, read(1, 1)), at(40, 50, read(1))}, map[int][]int64{1: {1}}, "a cycle"},
+		{"and stays", []txn{ended(Unknown, at(0, 10, app(1, 1))), at(20, 30, read(1, 1), app(2, 2)), at(40, 50, read(1))}, map[int][]int64{1: {1}, 2: {2}}, "a cycle"},
 	} {
 		found := checkLists(c.txns, c.final)
 		if c.want == "" && len(found) > 0 || c.want != "" && (len(found) == 0 || !strings.Contains(found[0], c.want)) {
@@ -112,7 +118,7 @@ func TestCheckRegisters(t *testing.T) {
 		return porcupine.Operation{ClientId: client, Call: call, Return: ret, Input: in, Output: out}
 	}
 	w := func(v int64) registerOp { return registerOp{key: 1, write: true, value: v} }
-	r := registerOp{key: 1}
+	r, plain := registerOp{key: 1, locked: true}, registerOp{key: 1}
 	for _, c := range []struct {
 		name string
 		ops  []porcupine.Operation
@@ -122,6 +128,12 @@ func TestCheckRegisters(t *testing.T) {
 		{"stale", []porcupine.Operation{op(1, 0, 10, w(1), 0), op(2, 20, 30, r, 0)}, true},
 		{"back", []porcupine.Operation{op(1, 0, 100, w(1), 0), op(2, 20, 30, r, 1), op(2, 40, 50, r, 0)}, true},
 		{"unknown, late", []porcupine.Operation{op(1, 0, 1<<62, w(1), 0), op(2, 20, 30, r, 0), op(2, 40, 50, r, 1)}, false},
+		{"plain, well", []porcupine.Operation{op(1, 0, 10, w(1), 0), op(2, 5, 15, plain, 0), op(2, 20, 30, plain, 1)}, false},
+		{"plain, stale", []porcupine.Operation{op(1, 0, 10, w(1), 0), op(2, 20, 30, plain, 0)}, true},
+		{"plain, of an older write", []porcupine.Operation{op(1, 0, 10, w(1), 0), op(1, 20, 30, w(2), 0), op(2, 40, 50, plain, 1)}, true},
+		{"plain, of one of two at once", []porcupine.Operation{op(1, 0, 30, w(1), 0), op(2, 20, 40, w(2), 0), op(2, 50, 60, plain, 1)}, false},
+		{"plain, forth and back while it is written", []porcupine.Operation{op(1, 0, 100, w(1), 0), op(2, 20, 30, plain, 1), op(2, 40, 50, plain, 0)}, false},
+		{"plain, from nowhere", []porcupine.Operation{op(2, 20, 30, plain, 7)}, true},
 		{"from nowhere", []porcupine.Operation{op(2, 20, 30, r, 7)}, true},
 	} {
 		found, err := checkRegisters(c.ops)

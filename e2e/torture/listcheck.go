@@ -111,7 +111,8 @@ func (g *graph) orderOfReads() {
 	}
 }
 
-// orderOfTime: what was acknowledged before another began comes before it. Only edges from the newest ones are needed, the others follow.
+// orderOfTime: what was written and acknowledged before another began comes before it. Only edges from the newest ones are needed, the others follow.
+// A read gives no such edge: it may see what is committed and not yet acknowledged, and the next one, on another node, not yet.
 func (g *graph) orderOfTime() {
 	type moment struct {
 		at    int64
@@ -121,7 +122,7 @@ func (g *graph) orderOfTime() {
 	var moments []moment
 	for i, t := range g.txns {
 		moments = append(moments, moment{t.began, i, true})
-		if t.outcome == OK {
+		if t.outcome == OK && t.appends() {
 			moments = append(moments, moment{t.ended, i, false})
 		}
 	}
@@ -143,6 +144,10 @@ func (g *graph) orderOfTime() {
 		newest = slices.DeleteFunc(newest, func(before int) bool { return g.txns[before].ended < began })
 		newest = append(newest, m.txn)
 	}
+}
+
+func (t *txn) appends() bool {
+	return slices.ContainsFunc(t.ops, func(op listOp) bool { return op.append })
 }
 
 func b2i(b bool) int {
