@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a make target needs beyond Go, and only what is missing. Debian 12 and its descendants.
 #
-#   e2e/install.sh demo     a local Galera cluster
+#   e2e/install.sh demo     a local Galera cluster and php-fpm
 #   e2e/install.sh e2e      the same, and the clients of the end-to-end tests; their drivers for Node.js come by npm
 #   e2e/install.sh bench    the same as demo, and sysbench and HAProxy
 #
@@ -10,8 +10,8 @@ set -eu
 
 cluster="mariadb-server galera-4 mariadb-client rsync lsof socat"
 case "${1:-}" in
-demo) packages="$cluster" ;;
-e2e) packages="$cluster php-cli php-mysql mariadb-test nodejs npm" ;;
+demo) packages="$cluster php-fpm php-mysql" ;;
+e2e) packages="$cluster php-cli php-fpm php-mysql mariadb-test nodejs npm" ;;
 bench) packages="$cluster sysbench haproxy" ;;
 *)
 	echo "usage: $0 demo|e2e|bench" >&2
@@ -27,6 +27,7 @@ present() {
 	galera-4) ls /usr/lib/galera/libgalera_smm.so /usr/lib/galera-4/libgalera_smm.so /usr/lib64/galera-4/libgalera_smm.so \
 		/usr/lib/libgalera_smm.so 2>/dev/null | grep . ;;
 	php-cli) command -v php ;;
+	php-fpm) ls /usr/sbin/php-fpm* /usr/local/sbin/php-fpm* 2>/dev/null | grep . ;;
 	php-mysql) php -m 2>/dev/null | grep -x mysqli && php -m | grep -x pdo_mysql ;;
 	mariadb-test) ls /usr/share/mysql/mysql-test/mariadb-test-run.pl /usr/share/mariadb/mariadb-test/mariadb-test-run.pl 2>/dev/null | grep . ;;
 	nodejs) command -v node ;;
