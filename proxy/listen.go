@@ -12,15 +12,40 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// ListenTCP listens on host:port.
+// keepAlive is after how long without a word the other side is asked whether it is still there, and how often it is asked again; keepAliveProbes is how many times. They are Go's own.
+const (
+	keepAlive       = 15 * time.Second
+	keepAliveProbes = 9
+)
+
+// ListenTCP listens on host:port. What Go would set on each connection is set on the listening socket, from which Linux takes it over (tcp(7); measured: three system calls of
+// a connection's first ten).
 func ListenTCP(ctx context.Context, addr string) (net.Listener, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	l, err := (&net.ListenConfig{KeepAlive: -1, Control: setKeepAlive}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", addr, err)
 	}
 	return l, nil
+}
+
+// setKeepAlive has the connections of a listening socket kept alive.
+func setKeepAlive(_, _ string, raw syscall.RawConn) error {
+	var failed error
+	err := raw.Control(func(fd uintptr) {
+		for _, o := range []struct{ level, name, value int }{
+			{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(keepAlive / time.Second)},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int(keepAlive / time.Second)},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveProbes},
+		} {
+			failed = errors.Join(failed, unix.SetsockoptInt(int(fd), o.level, o.name, o.value))
+		}
+	})
+	return errors.Join(err, failed)
 }
 
 // Socket says where a unix socket is and who may connect to it.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // listen makes a socket, and closes it when the test ends.
@@ -132,5 +134,40 @@ func TestListenTCPTaken(t *testing.T) {
 	defer l.Close()
 	if _, err := ListenTCP(t.Context(), l.Addr().String()); err == nil || !strings.Contains(err.Error(), "listening on "+l.Addr().String()) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestConnectionsAreKeptAlive: what is set on the listening socket holds for the connections.
+func TestConnectionsAreKeptAlive(t *testing.T) {
+	l, err := ListenTCP(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	nc, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = nc.Close() }()
+	raw, err := nc.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) {
+		for _, o := range []struct{ level, name, want int }{
+			{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1}, {unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 15}, {unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 15},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveProbes}, {unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+		} {
+			if got, err := unix.GetsockoptInt(int(fd), o.level, o.name); err != nil || got != o.want {
+				t.Errorf("option %d of level %d is %d, want %d (%v)", o.name, o.level, got, o.want, err)
+			}
+		}
+	}); err != nil {
+		t.Error(err)
 	}
 }

@@ -88,10 +88,19 @@ func (s *session) setNamesHere(x *exchange, c *classify.Class, sql []byte) (done
 	if !ok {
 		return false, nil
 	}
-	for _, name := range []string{"character_set_client", "character_set_results", charsetConnection} {
-		s.state.set(name, names.charset)
+	if len(names.from) > 0 && sameVars(names.from, s.state.vars) {
+		s.state.begin(names.to)
+	} else {
+		from := s.state.vars
+		for _, name := range []string{"character_set_client", "character_set_results", charsetConnection} {
+			s.state.set(name, names.charset)
+		}
+		s.state.set(collationConnection, names.collation)
+		if begun, _ := s.srv.charsets.find(s.login.charset); sameVars(begun, from) {
+			names.from, names.to = from, s.state.vars
+			s.srv.charsets.accept(charset, collation, names)
+		}
 	}
-	s.state.set(collationConnection, names.collation)
 	s.after = after{known: true, found: s.after.found}
 	s.last = nil
 	s.count(x, routeSession, toWriter)

@@ -19,8 +19,11 @@ type charsetCache struct {
 	sets map[[2]string]names
 }
 
-// names is what SET NAMES sets.
-type names struct{ charset, collation string }
+// names is what SET NAMES sets. What it makes of the variables that most sessions begin with is kept: so all of these have the same ones, in one piece of memory.
+type names struct {
+	charset, collation string
+	from, to           []variable
+}
 
 // accepted gives what SET NAMES charset COLLATE collation sets, if a node has accepted it; collation may be "".
 func (c *charsetCache) accepted(charset, collation string) (names, bool) {

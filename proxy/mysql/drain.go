@@ -22,6 +22,7 @@ func (s *Server) watch(ctx context.Context) {
 		if now := (charsets{view.Server.Charset, view.Server.CollationName, view.Server.ClientCharset}); now != known {
 			if known != (charsets{}) {
 				s.charsets.clear()
+				s.known.forget()
 			}
 			known = now
 		}

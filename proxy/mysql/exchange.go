@@ -51,7 +51,8 @@ type exchange struct {
 	unreported unreported // What it may set without the server reporting it.
 	defined    func()     // What is to be done when it has run, before the client knows; or nil.
 
-	keep *keptAnswer // Where the answer goes that galley reads itself; nil where it goes to the client.
+	keep   *keptAnswer // Where the answer goes that galley reads itself; nil where it goes to the client.
+	learns *lesson     // The answer is remembered; nil where it is not.
 
 	fromFile       bool // It has asked the client for a file.
 	sent           bool // Something of the command has gone to the node.
@@ -179,6 +180,9 @@ func (s *session) forward(b *backendConn, x *exchange) error {
 				return &backendError{errMoved}
 			}
 			x.forwarded = true
+			if x.learns != nil {
+				s.learn(x, out)
+			}
 			if err := s.client.Write(out); err != nil {
 				return endSession(closeClientGone, err)
 			}

@@ -296,7 +296,7 @@ func (s *session) noteAfter(b *backendConn, x *exchange) {
 		b.own |= tieInsertID
 	}
 	b.dirt |= b.own
-	b.unsure = b.unsure || x.opaque
+	b.unsure, s.strayed = b.unsure || x.opaque, s.strayed || x.opaque
 	for _, sl := range s.slots() {
 		if sl.conn == b {
 			sl.made |= b.own

@@ -17,10 +17,13 @@ import (
 // It runs before the session is registered: nobody else sees it yet. The end of front, the begin of a drain, ends it.
 func (s *session) meet(front context.Context) bool {
 	nc := s.client.NetConn()
-	stop := context.AfterFunc(front, func() { _ = nc.Close() })
-	defer stop()
+	networks := s.srv.config().ProxyNetworks
+	if len(networks) > 0 { // Else nothing is waited for.
+		stop := context.AfterFunc(front, func() { _ = nc.Close() })
+		defer stop()
+	}
 	var err error
-	if s.peer, err = proxy.Meet(nc, s.srv.config().ProxyNetworks); err == nil {
+	if s.peer, err = proxy.Meet(nc, networks); err == nil {
 		return true
 	}
 	reason := closeHandshake

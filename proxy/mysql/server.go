@@ -88,6 +88,7 @@ type Server struct {
 	refusals refusals
 	takeKeys atomic.Bool // See nodeAuth.
 	charsets charsetCache
+	known    knownAnswers
 	metrics  metrics
 	causal   causal
 	index    readIndex

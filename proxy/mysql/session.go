@@ -57,6 +57,7 @@ type session struct {
 	after    after // What the last statement has left.
 	lostTies ties  // What was on a conn that is lost.
 	hasTies  bool  // It has user variables, or an insert id.
+	strayed  bool  // A routine may have set variables without the server reporting it.
 
 	rescued  atomic.Bool
 	rescueMu sync.Mutex
@@ -231,6 +232,9 @@ func (s *session) read() *reading {
 
 // query runs COM_QUERY.
 func (s *session) query(x *exchange) error {
+	if done, err := s.knownHere(x); done {
+		return err
+	}
 	class := classify.Class{Kind: classify.Other}
 	if x.cmd.Whole() {
 		class = classify.Statement(x.cmd.Body[1:], s.mode())
@@ -261,6 +265,9 @@ func (s *session) query(x *exchange) error {
 		if done, err := s.askBack(x, &class, t); done || err != nil {
 			return err
 		}
+	}
+	if class.Kind == classify.SetGlobal {
+		x.defined = s.srv.known.forget
 	}
 	err = s.answerStatement(t, x, &class)
 	s.count(x, reason, t)

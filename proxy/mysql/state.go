@@ -216,6 +216,9 @@ func variableReplay(name string) replay {
 // numeric says whether a variable takes a number, unquoted.
 func (s *state) appendSet(b []byte, had []variable, numeric func(name, value string) bool) ([]byte, bool) {
 	found, charset := false, false
+	if sameVars(had, s.vars) {
+		return b, false
+	}
 	for i := range s.vars {
 		v := &s.vars[i]
 		if has(had, v) && (v.name != collationConnection || !charset) {
@@ -233,6 +236,11 @@ func (s *state) appendSet(b []byte, had []variable, numeric func(name, value str
 	return b, found
 }
 
+// sameVars says whether two lists are one: those that a state has are never changed in place.
+func sameVars(a, b []variable) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}
+
 func has(vars []variable, v *variable) bool {
 	for i := range vars {
 		if vars[i].name == v.name {
@@ -244,7 +252,7 @@ func has(vars []variable, v *variable) bool {
 
 // covers says whether all variables of had are among s's, so that setting them is enough to make one state out of the other.
 func (s *state) covers(had []variable) bool {
-	if len(had) == len(s.vars) && (len(had) == 0 || &had[0] == &s.vars[0]) {
+	if sameVars(had, s.vars) {
 		return true
 	}
 	for i := range had {
