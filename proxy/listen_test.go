@@ -160,8 +160,11 @@ func TestConnectionsAreKeptAlive(t *testing.T) {
 	}
 	if err := raw.Control(func(fd uintptr) {
 		for _, o := range []struct{ level, name, want int }{
-			{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1}, {unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 15}, {unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 15},
-			{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveProbes}, {unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+			{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 15},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 15},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveProbes},
+			{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
 		} {
 			if got, err := unix.GetsockoptInt(int(fd), o.level, o.name); err != nil || got != o.want {
 				t.Errorf("option %d of level %d is %d, want %d (%v)", o.name, o.level, got, o.want, err)

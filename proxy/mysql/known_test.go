@@ -53,7 +53,7 @@ func TestKnownAnswers(t *testing.T) {
 	expect(c, "STRICT_TRANS_TABLES", 1)
 	expect(other, "STRICT_TRANS_TABLES", 0)
 	other.result("SELECT FOUND_ROWS()")
-	d.expectRan("SELECT FOUND_ROWS()", 0) // Galley has put the number into it.
+	d.expectRan("SELECT FOUND_ROWS()", 0)                                                                                      // Galley has put the number into it.
 	expect(d.client(mysqltest.Login{User: "app", Password: "secret", Caps: mysqltest.TrackingCaps}), "STRICT_TRANS_TABLES", 1) // Its answers look otherwise.
 
 	on("ANSI")

@@ -87,24 +87,47 @@ func (s *session) interest() int {
 	return 3
 }
 
+// ranked is a session with its place in the list of sessions, as it was at a moment.
+type ranked struct {
+	*session
+	interest int
+}
+
+func (a ranked) compare(b ranked) int {
+	return cmp.Or(cmp.Compare(a.interest, b.interest), a.shown.since.Compare(b.shown.since), cmp.Compare(a.id, b.id))
+}
+
+// foremost gives the first limit sessions. There may be thousands more, and the status page's history asks each second: they are looked at once, and not sorted.
+func (s *Server) foremost(limit int) []ranked {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	most := min(limit, len(s.sessions))
+	if most <= 0 {
+		return nil
+	}
+	first := make([]ranked, 0, 2*most)
+	var last ranked // Of the first most, once so many are known.
+	for _, c := range s.sessions {
+		r := ranked{c, c.interest()}
+		if last.session != nil && r.compare(last) > 0 {
+			continue
+		}
+		if first = append(first, r); len(first) == cap(first) {
+			slices.SortFunc(first, ranked.compare)
+			first = first[:most]
+			last = first[most-1]
+		}
+	}
+	slices.SortFunc(first, ranked.compare)
+	return first[:min(most, len(first))]
+}
+
 // Sessions gives at most limit sessions, those first that have conns for which others may wait, then those that wait; of alike ones the oldest first.
 func (s *Server) Sessions(limit int) []SessionRow {
-	type ranked struct {
-		*session
-		interest int
-	}
-	s.mu.Lock()
-	all := make([]ranked, 0, len(s.sessions))
-	for _, c := range s.sessions {
-		all = append(all, ranked{c, c.interest()})
-	}
-	s.mu.Unlock()
-	slices.SortFunc(all, func(a, b ranked) int {
-		return cmp.Or(cmp.Compare(a.interest, b.interest), a.shown.since.Compare(b.shown.since), cmp.Compare(a.id, b.id))
-	})
+	all := s.foremost(limit)
 	now, held := time.Now(), s.conns.holders()
-	rows := make([]SessionRow, 0, min(limit, len(all)))
-	for _, c := range all[:min(limit, len(all))] {
+	rows := make([]SessionRow, 0, len(all))
+	for _, c := range all {
 		row := c.row(now)
 		row.Holds = held[c.session]
 		slices.Sort(row.Holds)
