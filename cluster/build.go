@@ -26,7 +26,7 @@ func BuildView(prev *View, obs []Observation, rules Rules) *View {
 		prev = &View{Writer: -1, ConfID: -1, agreed: agreement{claim: claim{conf: -1}}}
 	}
 	b := &build{rules: rules, prev: prev, obs: sortObservations(obs)}
-	b.view = &View{At: rules.Now, Writer: -1, WriterSince: prev.WriterSince, Nodes: make([]Node, len(b.obs))}
+	b.view = &View{At: rules.Now, Writer: -1, lease: rules.Lease, WriterSince: prev.WriterSince, Nodes: make([]Node, len(b.obs))}
 	b.fresh = make([]bool, len(b.obs))
 	for i := range b.obs {
 		b.fresh[i] = b.judge(i)

@@ -1,6 +1,10 @@
 package cluster
 
-import "galley/config"
+import (
+	"github.com/hashicorp/go-hclog"
+
+	"galley/config"
+)
 
 // SettingsOf takes the settings from the configuration.
 func SettingsOf(c config.Cluster) Settings {
@@ -27,4 +31,9 @@ func AccountsOf(users []config.User) []ConfiguredAccount {
 		}
 	}
 	return out
+}
+
+// LeaseOptionsOf takes the lease's settings from the configuration.
+func LeaseOptionsOf(c config.Cluster, log hclog.Logger, quiet func(n *Node, soft bool) bool) LeaseOptions {
+	return LeaseOptions{Mode: c.Lease, Schema: c.LeaseSchema, Term: c.LeaseTerm, Logger: log, Quiet: quiet}
 }

@@ -13,6 +13,9 @@ func (b *build) elect() {
 		b.wakeAt(b.rules.Started.Add(b.rules.Startup))
 		return
 	}
+	if b.leased() {
+		return
+	}
 	current := -1
 	if w := b.prev.WriterNode(); w != nil {
 		current = slices.IndexFunc(v.Nodes, func(n Node) bool { return n.Addr == w.Addr || (n.ID != "" && n.ID == w.ID) })

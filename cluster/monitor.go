@@ -35,6 +35,7 @@ type Monitor struct {
 	dial    DialFunc
 	tls     NodeTLS
 	metrics *metrics
+	lease   *Lease // nil where galley decides alone
 	view    atomic.Pointer[View]
 	drains  Drains
 	kick    chan struct{} // something was observed or set
@@ -197,6 +198,7 @@ func (m *Monitor) step(wish *move) *View {
 	if wish != nil {
 		rules.Move = wish.addr
 	}
+	rules.Lease = m.lease
 	view := BuildView(prev, obs, rules)
 	m.publish(prev, view, obs)
 	if wish != nil {

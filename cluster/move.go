@@ -18,8 +18,12 @@ type move struct {
 // MoveWriter gives the writer's role to the node at an address, and returns
 // when the view that says so is published. It holds up nothing and waits for
 // nothing: Switcher does. It is refused where the node is not fit to be the
-// writer.
+// writer. Where galleys agree on the writer, it goes through their lease, and
+// waits until all of them have stopped sending to the old one.
 func (m *Monitor) MoveWriter(ctx context.Context, addr string) error {
+	if m.lease != nil && m.lease.Kept() {
+		return m.lease.MoveWriter(ctx, addr, false)
+	}
 	w := &move{addr: addr, done: make(chan error, 1)}
 	select {
 	case m.moves <- w:

@@ -51,6 +51,8 @@ type Rules struct {
 	// Move is the address of the node that is to become the writer, if it is
 	// fit; empty where the writer is to stay.
 	Move string
+	// Lease says which node may be written to; nil where galley decides alone.
+	Lease *Lease
 	// ReadsOnWriter lets the writer be one of the readers.
 	ReadsOnWriter bool
 	// ThreadsWeight and QueueWeight turn Threads_running and the receive

@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"strings"
@@ -48,7 +49,8 @@ type linkOptions struct {
 	credentials
 	dialTimeout time.Duration
 	dial        DialFunc
-	tls         NodeTLS // may be nil
+	tls         NodeTLS           // may be nil
+	set         map[string]string // further variables of its sessions
 }
 
 // newLink makes a link; it connects when it is first used.
@@ -69,7 +71,7 @@ func newLink(o linkOptions) *link {
 		l.connected(conn)
 		return &greetedConn{Conn: conn, heard: l.greeted}, nil
 	}
-	l.db = sql.OpenDB(&connector{conf: c, addr: o.addr, tls: o.tls})
+	l.db = sql.OpenDB(&connector{conf: c, addr: o.addr, tls: o.tls, set: o.set})
 	l.db.SetMaxOpenConns(1)
 	l.db.SetMaxIdleConns(1)
 	return l
@@ -162,13 +164,16 @@ type connector struct {
 	conf *mysql.Config
 	addr string
 	tls  NodeTLS
+	set  map[string]string
 }
 
 // Connect makes a connection.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := c.connect(ctx, map[string]string{"wsrep_sync_wait": "0"})
+	params := map[string]string{"wsrep_sync_wait": "0"}
+	maps.Copy(params, c.set)
+	conn, err := c.connect(ctx, params)
 	if e := (*mysql.MySQLError)(nil); errors.As(err, &e) && e.Number == errUnknownVariable {
-		return c.connect(ctx, nil)
+		return c.connect(ctx, c.set)
 	}
 	return conn, err
 }

@@ -32,6 +32,9 @@ const (
 	QueueHigh                         // its receive queue is near the flow-control limit
 	Draining                          // taken out by an operator
 	Switchover                        // another node was made the writer by an operator
+	NoLease                           // galley has not confirmed that it may write
+	LeaseStalled                      // a node that is well has not yet answered that galley may write
+	Handover                          // the writer moves to another node
 	Removed                           // no longer in the configuration or the cluster
 	NoNodes                           // there is no node at all
 	numReasons
@@ -66,6 +69,9 @@ var reasonWords = [numReasons]string{
 	QueueHigh:           "queue_high",
 	Draining:            "draining",
 	Switchover:          "switchover",
+	NoLease:             "no_lease",
+	LeaseStalled:        "lease_stalled",
+	Handover:            "handover",
 	Removed:             "removed",
 	NoNodes:             "no_nodes",
 }

@@ -97,6 +97,7 @@ type View struct {
 
 	switched bool // the writer is another one because that was asked for
 
+	lease   *Lease // nil where galley decides alone
 	agreed  agreement
 	reprobe []string  // addresses whose answers are too old to judge them by
 	wake    time.Time // when time alone changes the view; zero for never

@@ -200,6 +200,13 @@ const (
 	CompressionOff  = "off"
 )
 
+// The values of Cluster.Lease.
+const (
+	LeaseAuto     = "auto"
+	LeaseOff      = "off"
+	LeaseRequired = "required"
+)
+
 // User is an account with its password.
 type User struct {
 	User string
@@ -237,6 +244,11 @@ type Cluster struct {
 	AccountsInterval time.Duration
 	// AllowPublicKeyRetrieval lets passwords be encrypted by a public key that a node sends without proof that it is the node's.
 	AllowPublicKeyRetrieval bool
+
+	// Lease is LeaseAuto, LeaseOff or LeaseRequired; LeaseTerm is how long a confirmation of it holds, and LeaseSchema where it is kept.
+	Lease       string
+	LeaseTerm   time.Duration
+	LeaseSchema string
 
 	// WeightInFlight, WeightRunning and WeightQueue make a node's load out of galley's own statements in flight, Threads_running and the receive queue.
 	WeightInFlight float64

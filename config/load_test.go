@@ -61,6 +61,7 @@ func TestSampleIsComplete(t *testing.T) {
 			Monitor:  config.Monitor{User: "monitor", Password: config.NewSecret("secret")},
 			TLS:      config.ClientTLS{Mode: config.TLSOff},
 			Interval: 500 * time.Millisecond, ProbeTimeout: 2 * time.Second, Discover: true, AccountsInterval: 5 * time.Second,
+			Lease: config.LeaseAuto, LeaseTerm: 5 * time.Second, LeaseSchema: "galley",
 			WeightInFlight: 1, WeightRunning: 1, WeightQueue: 2, QueueLow: 0.2, QueueHigh: 0.8,
 		},
 		Web: config.Web{
@@ -224,7 +225,7 @@ func TestEverySettingEverywhere(t *testing.T) {
 		"address": "127.0.0.1:4000", "number": "0.5", "duration": "7s", "boolean": "true", "size": "8KiB", "secret": "0123456789abcdef",
 		"path": dir + "/s", "text": "t", "list of {user, max_connections, max_in_flight, max_execution_time}": "[{user: a, max_in_flight: 3}]", "list of {user, host, password, password_file, password_env, consistency}": "[{user: a, host: '%', password: b}]",
 		"list of addresses, or of {address, weight, name}": "[10.9.9.9:1, {address: db:2, weight: 2}]", "list of networks": "[10.0.0.0/8]", "list of host names": "[a.example]",
-		"trace, debug, info, warn or error": "debug", "text or json": "json", "cluster, session, eventual or strict": "eventual",
+		"trace, debug, info, warn or error": "debug", "text or json": "json", "cluster, session, eventual or strict": "eventual", "auto, off or required": "required",
 		"file mode": "0600", "off, optional or required": "off", "1.2 or 1.3": "1.3", "off, preferred, required, verify_ca or verify_identity": "verify_ca",
 		"list of {name, backends, …}": "[{name: php, backends: [10.0.0.1:9000]}]", "any, zlib, zstd or off": "off", "off, zlib or zstd": "zlib",
 		"list of {hosts, root, pool, …}": "[{hosts: [a.example], root: /srv/a}]", "path, stdout or off": "stdout", "combined or json": "json",

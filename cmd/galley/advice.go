@@ -61,6 +61,12 @@ func advice(r cluster.Reason) string {
 		return "It was taken out by an operator. galley undrain puts it back."
 	case cluster.Switchover:
 		return ""
+	case cluster.NoLease:
+		return "Galley has not confirmed the lease of the writer: see the lease's error."
+	case cluster.LeaseStalled:
+		return "A node that is well has not yet answered galley's write to the lease: a schema change or flow control holds all writes."
+	case cluster.Handover:
+		return "The writer moves to another node: it is a matter of moments."
 	case cluster.Removed:
 		return "It is no longer in the configuration or the cluster."
 	case cluster.NoNodes:

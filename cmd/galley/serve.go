@@ -57,6 +57,7 @@ type galley struct {
 	started   time.Time
 	reload    func() (*config.Config, error)
 	monitor   *cluster.Monitor
+	lease     *cluster.Lease
 	accounts  *cluster.Accounts
 	vars      *cluster.Variables
 	engines   *cluster.Engines
@@ -87,6 +88,9 @@ func newGalley(c *config.Config, path string, log hclog.Logger, reload func() (*
 		return nil, fmt.Errorf("cluster.tls: %w", err)
 	}
 	if g.monitor, err = cluster.New(cluster.Options{Settings: cluster.SettingsOf(c.Cluster), TLS: g.nodeTLS, Logger: log.Named("cluster"), Registerer: registry}); err != nil {
+		return nil, err
+	}
+	if g.lease, err = cluster.NewLease(g.monitor, cluster.LeaseOptionsOf(c.Cluster, log.Named("lease"), g.quiet)); err != nil {
 		return nil, err
 	}
 	if g.accounts, err = cluster.NewAccounts(cluster.AccountsOptions{Monitor: g.monitor, Configured: cluster.AccountsOf(c.MySQL.Users), Logger: log.Named("accounts")}); err != nil {
@@ -177,6 +181,7 @@ func (g *galley) run(ctx context.Context) error {
 		})
 	}
 	start("cluster", g.monitor.Run)
+	start("lease", g.lease.Run)
 	start("accounts", g.accounts.Run)
 	start("variables", g.vars.Run)
 	start("engines", g.engines.Run)

@@ -178,6 +178,8 @@ func (g *galley) problems(view *cluster.View) []admin.Problem {
 		}
 		all = append(all, p)
 	}
+	state := g.lease.State()
+	all = append(all, leaseProblems(&state)...)
 	all = append(all, engineProblems(g.engines.Snapshot(), g.engines.State())...)
 	for i := range view.Nodes {
 		n := &view.Nodes[i]

@@ -279,7 +279,7 @@ const probePause = 100 * time.Millisecond
 // waitForNode waits for another view, or a little while where the view has a node that could not be reached.
 func (s *session) waitForNode(view *cluster.View, changed <-chan struct{}, t target, w *wait) error {
 	now := time.Now()
-	if w.began.IsZero() {
+	if w.began.IsZero() || t != toReader && view.WriterReason == cluster.LeaseStalled { // The node would have the statement wait as well.
 		w.began, w.until = now, now.Add(s.srv.config().WaitForNode)
 	}
 	left := w.until.Sub(now)

@@ -42,15 +42,13 @@ func (s *session) execute(t target, x *exchange) error {
 			}
 			continue
 		}
-		b.node.Backend.Begin()
-		b.set.commands.Add(1)
-		s.runs(b, x)
-		if s.ctx.Err() != nil { // Since cut has looked for what runs.
-			_ = b.Close()
+		again, err := s.attempt(t, b, x, &w)
+		if again {
+			continue
 		}
-		err = s.run(b, x)
-		s.shown.running.Store(nil)
-		b.node.Backend.End()
+		if refused, ok := errors.AsType[*heldError](err); ok {
+			return s.giveUp(x, refused.err)
+		}
 		if err == nil {
 			s.ran(b, x)
 			if x.unreported != 0 && !x.failed {
@@ -66,7 +64,7 @@ func (s *session) execute(t target, x *exchange) error {
 		} else if again {
 			continue
 		}
-		again, err := s.failed(b, x, err, held, &w)
+		again, err = s.failed(b, x, err, held, &w)
 		if !again {
 			return err
 		}
