@@ -162,10 +162,7 @@ func (c *connSet) reach(node *cluster.Node, seq uint64) error {
 	for range reachTries {
 		var g gtid
 		err := c.numbering.on(c.srv, node, always, func(b *backendConn) (err error) {
-			var late error
-			if g, late, err = b.position(waitForQuery(gtid{p.at.domain, p.at.server, seq}, c.srv.config().CausalWait)); err == nil {
-				err = late
-			}
+			g, err = b.lastSeen(waitForQuery(gtid{p.at.domain, p.at.server, seq}, c.srv.config().CausalWait))
 			return err
 		})
 		if err != nil {
@@ -198,43 +195,56 @@ func (s *Server) pauseFor(d time.Duration) bool {
 // checkEvery is how often it is looked at whether a node numbers as the writer does.
 const checkEvery = 2 * time.Second
 
-// checkTries is how often in a row the numbers must be seen to differ, or how often it is tried to see them while no write comes in between.
-const checkTries = 4
+const (
+	// checkTries is how often in a row the numbers must be seen to differ.
+	checkTries = 4
+	// checkLooks bounds the looks for one of them.
+	checkLooks = 4
+	checkPause = 2 * time.Millisecond
+)
 
 // check learns the node's domain and server id, and whether it numbers as the writer does. Its error is the node's own.
 func (c *connSet) check(node *cluster.Node) error {
 	p := &c.position
 	p.checked = time.Now()
-	differed := 0
 	for range checkTries {
-		point, indexErr := c.srv.index.point(c.srv.life, 0, true, true)
+		high, err := c.numbersHigher(node)
+		if err != nil {
+			return err
+		}
+		if p.differs = high; !high {
+			return nil
+		}
+	}
+	if !p.reported {
+		p.reported = true
+		c.srv.log.Warn("a node numbers the cluster's writes in another way than the writer: it is waited for by wsrep_sync_wait", "node", node.Addr)
+	}
+	return nil
+}
+
+// numbersHigher looks at the writer's numbering, and then at the node's until that has come as far, best while no write comes in between.
+func (c *connSet) numbersHigher(node *cluster.Node) (bool, error) {
+	p := &c.position
+	point, indexErr := c.srv.index.point(c.srv.life, 0, true, true)
+	for range checkLooks {
 		var own numbering
 		var g gtid
 		if err := c.numbering.on(c.srv, node, always, func(b *backendConn) (err error) {
 			own, g, err = b.numbering()
 			return err
 		}); err != nil {
-			return err
+			return false, err
 		}
 		p.at = g
-		if indexErr != nil || point.epoch != p.epoch {
-			return nil // Without a number of the writer's nothing is taken for applied.
-		}
-		if ahead(point.how, own) {
-			differed++
-			continue
-		}
-		if p.differs = false; point.how.tight() && own.tight() {
-			break
+		switch {
+		case indexErr != nil || point.epoch != p.epoch:
+			return false, nil // Without a number of the writer's nothing is taken for applied.
+		case ahead(point.how, own):
+			return true, nil
+		case own.tight() && own.committed >= point.how.committed || !c.srv.pauseFor(checkPause):
+			return false, nil
 		}
 	}
-	if differed < checkTries {
-		return nil
-	}
-	p.differs = true
-	if !p.reported {
-		p.reported = true
-		c.srv.log.Warn("a node numbers the cluster's writes in another way than the writer: it is waited for by wsrep_sync_wait", "node", node.Addr)
-	}
-	return nil
+	return false, nil
 }

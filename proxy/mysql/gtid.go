@@ -52,10 +52,10 @@ func (g gtid) String() string {
 	return strconv.FormatUint(uint64(g.domain), 10) + "-" + strconv.FormatUint(uint64(g.server), 10) + "-" + strconv.FormatUint(g.seq, 10)
 }
 
-// waitForQuery waits for g up to limit, which the server counts in whole seconds.
+// waitForQuery waits for g up to limit, which the server counts in whole seconds, and then tells where the node is.
 func waitForQuery(g gtid, limit time.Duration) string {
 	seconds := max(1, int((limit+time.Second-1)/time.Second))
-	return "SELECT WSREP_SYNC_WAIT_UPTO_GTID('" + g.String() + "'," + strconv.Itoa(seconds) + ")"
+	return "SELECT WSREP_SYNC_WAIT_UPTO_GTID('" + g.String() + "'," + strconv.Itoa(seconds) + "), WSREP_LAST_SEEN_GTID()"
 }
 
 // epoch is how long numbers may be compared: a view of the group under one writer.

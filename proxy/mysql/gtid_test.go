@@ -13,9 +13,9 @@ func TestWaitForQuery(t *testing.T) {
 		t.Fatal(g, ok)
 	}
 	for limit, want := range map[time.Duration]string{
-		0:                       "SELECT WSREP_SYNC_WAIT_UPTO_GTID('7-4294967295-18446744073709551615',1)",
-		time.Second:             "SELECT WSREP_SYNC_WAIT_UPTO_GTID('7-4294967295-18446744073709551615',1)",
-		1100 * time.Millisecond: "SELECT WSREP_SYNC_WAIT_UPTO_GTID('7-4294967295-18446744073709551615',2)",
+		0:                       "SELECT WSREP_SYNC_WAIT_UPTO_GTID('7-4294967295-18446744073709551615',1), WSREP_LAST_SEEN_GTID()",
+		time.Second:             "SELECT WSREP_SYNC_WAIT_UPTO_GTID('7-4294967295-18446744073709551615',1), WSREP_LAST_SEEN_GTID()",
+		1100 * time.Millisecond: "SELECT WSREP_SYNC_WAIT_UPTO_GTID('7-4294967295-18446744073709551615',2), WSREP_LAST_SEEN_GTID()",
 	} {
 		if got := waitForQuery(g, limit); got != want {
 			t.Errorf("%s: %s", limit, got)

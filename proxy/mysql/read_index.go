@@ -39,8 +39,11 @@ func (r *readIndex) point(ctx context.Context, need uint64, fresh, how bool) (in
 		}
 		batch, first := r.queue.join(how)
 		if first {
-			r.srv.openers.Add(1)
-			go r.run()
+			r.serve(r.queue.take()) // It is this batch.
+			if next := r.queue.take(); next != nil {
+				r.srv.openers.Add(1)
+				go r.run(next)
+			}
 		}
 		select {
 		case <-batch.done:
@@ -58,16 +61,20 @@ func (r *readIndex) point(ctx context.Context, need uint64, fresh, how bool) (in
 }
 
 // run asks until nobody waits.
-func (r *readIndex) run() {
+func (r *readIndex) run(batch *waitBatch) {
 	defer r.srv.openers.Done()
-	for batch := r.queue.take(); batch != nil; batch = r.queue.take() {
-		if batch.point, batch.err = r.ask(batch.more); batch.err != nil {
-			r.failed.Add(1)
-		} else {
-			r.known.Store(&batch.point)
-		}
-		close(batch.done)
+	for ; batch != nil; batch = r.queue.take() {
+		r.serve(batch)
 	}
+}
+
+func (r *readIndex) serve(batch *waitBatch) {
+	if batch.point, batch.err = r.ask(batch.more); batch.err != nil {
+		r.failed.Add(1)
+	} else {
+		r.known.Store(&batch.point)
+	}
+	close(batch.done)
 }
 
 // ask asks the writer, or another where that is replaced meanwhile.
@@ -105,7 +112,7 @@ func (r *readIndex) askWriter(e epoch, w *cluster.Node, how bool) (indexPoint, e
 		if how {
 			p.how, g, err = b.numbering()
 		} else {
-			g, _, err = b.position("")
+			g, err = b.lastSeen(lastSeenQuery)
 		}
 		return err
 	})

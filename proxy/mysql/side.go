@@ -94,23 +94,12 @@ func (d *side) cut() {
 // always is for questions that any node may be asked.
 func always() bool { return true }
 
-// position asks where the node is. Before it, the node is asked first, if that is not empty, in the same write; an error of that is firstErr.
-func (b *backendConn) position(first string) (g gtid, firstErr, err error) {
-	if first == "" {
-		err = b.ask(lastSeenQuery)
-	} else {
-		err = b.ask(first, lastSeenQuery)
+// lastSeen runs a query whose only row ends with the node's position.
+func (b *backendConn) lastSeen(query string) (g gtid, err error) {
+	if err = b.ask(query); err != nil {
+		return g, err
 	}
-	if err != nil {
-		return g, nil, err
-	}
-	if first != "" {
-		if _, firstErr = b.rows(); firstErr != nil && !isServerError(firstErr) {
-			return g, nil, firstErr
-		}
-	}
-	g, err = b.readGTID()
-	return g, firstErr, err
+	return b.readGTID()
 }
 
 func (b *backendConn) readGTID() (g gtid, err error) {
@@ -121,8 +110,8 @@ func (b *backendConn) readGTID() (g gtid, err error) {
 		}
 		return g, err
 	}
-	if len(rows) == 1 && len(rows[0]) == 1 {
-		if g, ok := parseGTID(rows[0][0]); ok {
+	if len(rows) == 1 && len(rows[0]) > 0 {
+		if g, ok := parseGTID(rows[0][len(rows[0])-1]); ok {
 			return g, nil
 		}
 	}

@@ -1,0 +1,275 @@
+package mysql
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"galley/cluster"
+	"galley/config"
+	"galley/proxy/mysql/mysqltest"
+)
+
+const syncWait = "SELECT WSREP_SYNC_WAIT_UPTO_GTID("
+
+// numbered is a node that numbers writes. Its server id is its own.
+type numbered struct {
+	*mysqltest.Node
+	server int
+	seen   atomic.Int64
+	extra  atomic.Int64 // By how much it numbers too high.
+	early  atomic.Int64 // How often its wait ends before it has the number.
+	never  atomic.Bool  // It ends always so.
+}
+
+func number(n *mysqltest.Node, server int) *numbered {
+	g := &numbered{Node: n, server: server}
+	g.seen.Store(50)
+	n.On(lastSeenQuery, func(c *mysqltest.Conn, _ *mysqltest.Command) error {
+		c.Rows([]string{"g"}, []string{g.position()})
+		return nil
+	})
+	n.On(committedQuery, func(c *mysqltest.Conn, _ *mysqltest.Command) error {
+		c.Rows([]string{"Variable_name", "Value"}, []string{"wsrep_last_committed", fmt.Sprint(g.seen.Load() + 10)})
+		return nil
+	})
+	n.On(syncWait, func(c *mysqltest.Conn, cmd *mysqltest.Command) error {
+		var domain, server, seq int
+		if _, err := fmt.Sscanf(strings.TrimPrefix(cmd.Text, syncWait), "'%d-%d-%d'", &domain, &server, &seq); err != nil {
+			return err
+		}
+		if server == g.server && !g.never.Load() && g.early.Add(-1) < 0 {
+			g.seen.Store(max(g.seen.Load(), int64(seq)))
+		}
+		c.Rows([]string{"w", "g"}, []string{"1", g.position()})
+		return nil
+	})
+	return g
+}
+
+func (g *numbered) position() string {
+	return fmt.Sprintf("0-%d-%d", g.server, g.seen.Load()+g.extra.Load())
+}
+
+// asked gives the numbers for which the node was had wait.
+func (g *numbered) asked() (all []string) {
+	for _, text := range g.Texts() {
+		if rest, ok := strings.CutPrefix(text, syncWait+"'"); ok {
+			all = append(all, rest[:strings.Index(rest, "'")])
+		}
+	}
+	return all
+}
+
+// numberedDoor is a door with a writer and a reader that number.
+func numberedDoor(t *testing.T, change ...func(*config.MySQL)) (d *door, w, r *numbered) {
+	t.Helper()
+	d = newDoor(t, 2, append([]func(*config.MySQL){causally}, change...)...)
+	d.cluster.Update(func(v *cluster.View) { v.StateUUID, v.ConfID = "u", 3 })
+	return d, number(d.n[0], 1), number(d.n[1], 2)
+}
+
+// write writes through c.
+func (g *numbered) write(c *testClient) {
+	c.tb.Helper()
+	g.seen.Add(1)
+	c.result("INSERT INTO t VALUES (1)")
+}
+
+// readsOn runs a read, which must run on the reader once.
+func readsOn(c *testClient, r *numbered) {
+	c.tb.Helper()
+	const sql = "SELECT a FROM t"
+	before := r.Ran(sql)
+	c.result(sql)
+	if r.Ran(sql) != before+1 {
+		c.tb.Fatalf("the read ran %v times", c.door.ran(sql))
+	}
+}
+
+func TestReadsWaitForNumbers(t *testing.T) {
+	d, w, r := numberedDoor(t)
+	writer, other := d.client(), d.client()
+	readsOn(other, r)
+	if w.Ran(waitQuery) != 1 {
+		t.Errorf("the writer was had wait %d times before its number counted: it must have all that was written before", w.Ran(waitQuery))
+	}
+	if got := r.asked(); len(got) != 0 {
+		t.Errorf("waited for %v, although the reader has that", got)
+	}
+	w.write(writer)
+	readsOn(other, r)
+	readsOn(other, r)
+	if got := r.asked(); !slices.Equal(got, []string{"0-2-51"}) {
+		t.Errorf("waited for %v, want the writer's number under the reader's own server id, once", got)
+	}
+	if r.Ran(waitQuery) != 0 || w.Ran(waitQuery) != 2 {
+		t.Error("the group was asked, but for the writer at its first write")
+	}
+}
+
+// TestANumberAHairEarly: the server's wait may end before the write can be seen; then no read runs yet.
+func TestANumberAHairEarly(t *testing.T) {
+	d, w, r := numberedDoor(t)
+	writer, other := d.client(), d.client()
+	readsOn(other, r)
+	w.write(writer)
+	r.early.Store(2)
+	readsOn(other, r)
+	if got := r.asked(); len(got) != 3 || r.Ran(waitQuery) != 0 {
+		t.Errorf("waited for %v, and %d times for the group", got, r.Ran(waitQuery))
+	}
+	if r.seen.Load() != 51 {
+		t.Error("the read ran too early")
+	}
+}
+
+// TestServerIDsAreLearnt: a node that has another server id than was thought is not taken for having the number.
+func TestServerIDsAreLearnt(t *testing.T) {
+	d, w, r := numberedDoor(t)
+	writer, other := d.client(), d.client()
+	readsOn(other, r)
+	r.server = 7
+	w.write(writer)
+	readsOn(other, r)
+	if got := r.asked(); !slices.Equal(got, []string{"0-2-51", "0-7-51"}) {
+		t.Errorf("waited for %v", got)
+	}
+}
+
+func TestFallbacks(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(w, r *numbered)
+		why    fallback
+	}{
+		"the number does not come":  {func(_, r *numbered) { r.never.Store(true) }, fallbackUnverified},
+		"the writer has no number":  {func(w, _ *numbered) { w.seen.Store(-1) }, fallbackNoIndex},
+		"the reader numbers higher": {func(_, r *numbered) { r.seen.Store(51); r.extra.Store(1) }, fallbackDiffers},
+		"the writer has no function": {func(w, _ *numbered) {
+			w.On(lastSeenQuery, mysqltest.Fail(codeNoSuchRoutine, "FUNCTION x does not exist"))
+		}, fallbackNoFunctions},
+		"the reader has no function": {func(_, r *numbered) {
+			r.On(lastSeenQuery, mysqltest.Fail(codeNoSuchRoutine, "FUNCTION x does not exist"))
+		}, fallbackNoFunctions},
+		"the writer is lost": {func(w, _ *numbered) { w.On(lastSeenQuery, mysqltest.Close()) }, fallbackWriterLost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, w, r := numberedDoor(t)
+			c.change(w, r)
+			writer, other := d.client(), d.client()
+			w.write(writer)
+			readsOn(other, r)
+			if r.Ran(waitQuery) != 1 {
+				t.Errorf("the group was asked %d times", r.Ran(waitQuery))
+			}
+			for _, f := range d.srv.NodeStats(&d.cluster.View().Nodes[1]).Fallbacks {
+				if got := f.N > 0; got != (f.Reason == c.why.String()) {
+					t.Errorf("%d fallbacks for %s", f.N, f.Reason)
+				}
+			}
+		})
+	}
+}
+
+// TestTooLate: a node that does not apply in time leaves the read to the writer.
+func TestTooLate(t *testing.T) {
+	d, w, r := numberedDoor(t)
+	writer, other := d.client(), d.client()
+	readsOn(other, r)
+	w.write(writer)
+	r.Once(syncWait, mysqltest.Fail(codeLockWaitTimeout, "Lock wait timeout exceeded; try restarting transaction"))
+	const sql = "SELECT b FROM t"
+	other.result(sql)
+	d.expectRan(sql, 1, 0)
+	readsOn(other, r)
+}
+
+// TestOneQuestionForMany: reads that come while the writer is asked wait together for the next answer.
+func TestOneQuestionForMany(t *testing.T) {
+	d, w, r := numberedDoor(t)
+	clients := []*testClient{d.client(), d.client(), d.client(), d.client(), d.client()}
+	readsOn(clients[0], r)
+	w.write(clients[0])
+	before := w.Ran(lastSeenQuery)
+	hold, held := make(chan struct{}), make(chan struct{})
+	w.Once(lastSeenQuery, func(c *mysqltest.Conn, _ *mysqltest.Command) error {
+		close(held)
+		<-hold
+		c.Rows([]string{"g"}, []string{w.position()})
+		return nil
+	})
+	set := d.srv.conns.of(&d.cluster.View().Nodes[1])
+	waits := set.waits.Load()
+	var all sync.WaitGroup
+	read := func(c *testClient) { all.Go(func() { c.result("SELECT 1") }) }
+	read(clients[0])
+	<-held
+	for _, c := range clients[1:] {
+		read(c)
+	}
+	for set.waits.Load() < waits+5 {
+		runtime.Gosched()
+	}
+	close(hold)
+	all.Wait()
+	if got := w.Ran(lastSeenQuery) - before; got != 1 {
+		t.Errorf("the writer was asked %d times: all five reads came after the one write", got)
+	}
+	if got := r.asked(); len(got) != 1 {
+		t.Errorf("waited for %v", got)
+	}
+}
+
+// TestPeers: where other galleys write, each read asks the writer anew.
+func TestPeers(t *testing.T) {
+	d, w, r := numberedDoor(t)
+	d.srv.peers = func() bool { return true }
+	c := d.client()
+	readsOn(c, r)
+	for i := range int64(3) {
+		w.seen.Add(1) // Through another galley.
+		readsOn(c, r)
+		if r.seen.Load() != 51+i {
+			t.Fatal("the read ran too early")
+		}
+	}
+	asked := len(r.asked())
+	readsOn(c, r)
+	if len(r.asked()) != asked {
+		t.Error("waited for a number that the reader has")
+	}
+}
+
+// TestAClusterStartedAnew: what was known of the cluster before holds no more, of the writer neither.
+func TestAClusterStartedAnew(t *testing.T) {
+	for name, change := range map[string]func(v *cluster.View){
+		"another cluster": func(v *cluster.View) { v.StateUUID = "v" },
+		"the same data":   func(v *cluster.View) { v.ConfID = 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, w, r := numberedDoor(t)
+			writer, other := d.client(), d.client()
+			readsOn(other, r)
+			w.write(writer)
+			readsOn(other, r)
+			before := d.srv.causal.acked.Load()
+			w.seen.Store(40)
+			r.seen.Store(30)
+			d.cluster.Update(change)
+			for d.srv.causal.acked.Load() == before {
+				runtime.Gosched()
+			}
+			readsOn(other, r)
+			if w.Ran(waitQuery) < 2 {
+				t.Error("the writer was taken for having all of it")
+			}
+			if got := r.asked(); got[len(got)-1] != "0-2-40" {
+				t.Errorf("waited for %v", got)
+			}
+		})
+	}
+}
