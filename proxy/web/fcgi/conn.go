@@ -18,6 +18,8 @@ const (
 	inlineBody = 8 << 10
 	// stdinChunk is the content of one STDIN record of a large body.
 	stdinChunk = 32 << 10
+	// keepAlive is how often the kernel asks whether a peer is there that may be silent.
+	keepAlive = 15 * time.Second
 	// maxValues bounds the answer to GET_VALUES.
 	maxValues = 1 << 10
 )
@@ -134,7 +136,8 @@ func (c *Conn) ProbeAgain(deadline time.Time) error {
 // StaysOpen says whether the peer leaves the connection open for some time,
 // with nothing sent in either direction.
 func (c *Conn) StaysOpen(length time.Duration) bool {
-	return errors.Is(c.fill(time.Now().Add(length)), ErrTimeout)
+	err := c.fill(time.Now().Add(length))
+	return errors.Is(err, ErrTimeout) || errors.Is(err, ErrInterrupted)
 }
 
 // Request is what a script is run with.
@@ -250,13 +253,18 @@ func (c *Conn) Discard() error {
 	}
 }
 
-// SetTimeout changes how long the script may send nothing; 0 is for ever.
-func (c *Conn) SetTimeout(d time.Duration) { c.timeout = d }
+// SetTimeout changes how long the script may send nothing; 0 is for ever, or until the kernel finds that the peer is gone.
+func (c *Conn) SetTimeout(d time.Duration) {
+	c.timeout = d
+	if tcp, ok := c.nc.(*net.TCPConn); ok && d == 0 {
+		_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive, Count: 4})
+	}
+}
 
 // send writes the request. Where the body does not go out with the params, a
 // goroutine that ends with Close writes it.
 func (c *Conn) send(r *Request) (committed bool, err error) {
-	b, err := AppendParams(appendBegin(make([]byte, 0, 4<<10)), r.Params)
+	b, err := AppendParams(appendBegin(c.room()), r.Params)
 	if err != nil {
 		return false, err
 	}
@@ -290,6 +298,17 @@ func (c *Conn) send(r *Request) (committed bool, err error) {
 		go c.stdin(r.Body, r.Size)
 	}
 	return true, nil
+}
+
+// room is where the request is put together: the read buffer, which is empty as long as nothing was asked.
+func (c *Conn) room() []byte {
+	if c.buf == nil {
+		c.buf = c.buffers.get()
+	}
+	if c.r != c.w {
+		return nil
+	}
+	return c.buf[:0]
 }
 
 // stdin writes a large body while the answer is being read: a script may

@@ -80,10 +80,10 @@ func (p *Pool) exchange(ctx context.Context, w *worker, r *Request) (*Response, 
 	case reason == LostAfterCommit, reason == BadAnswer:
 		// A worker that its script has killed says nothing about its pool: a pool that is gone shows when it is asked for the next worker.
 		m.failed.Add(1)
-		m.checker.Trigger()
+		m.trigger()
 		p.release(w, balancer.Lost)
 	default:
-		m.checker.Trigger()
+		m.trigger()
 		p.release(w, balancer.Canceled)
 	}
 	return nil, &Error{Reason: reason, Backend: m.Addr(), Err: err}
@@ -161,7 +161,7 @@ func (a *answer) end(err error) {
 		a.pool.abandon(a.worker, a.request, a.began)
 	default:
 		a.worker.member.failed.Add(1)
-		a.worker.member.checker.Trigger()
+		a.worker.member.trigger()
 		a.pool.release(a.worker, balancer.Lost)
 	}
 }

@@ -66,8 +66,9 @@ func (p *Pool) find(ctx context.Context, m *member, settings *config.FPMPool) (f
 	p.mu.Lock()
 	statusDial := m.statusDial
 	p.mu.Unlock()
-	if mode(m.mode.Load()) == modeUnknown {
-		conn, err := p.connect(ctx, m)
+	if mode(m.mode.Load()) != modeAsks {
+		// One that was taken for old is asked again: it may only have been unlucky.
+		conn, err := p.connect(ctx, m, modeUnknown)
 		if err != nil && !errors.Is(err, errClosesAfterProbe) {
 			f.err = err
 			if statusDial == "" {
@@ -96,20 +97,12 @@ func (p *Pool) find(ctx context.Context, m *member, settings *config.FPMPool) (f
 	case settings.PingPath != "":
 		_, f.err = p.get(ctx, m.Addr(), settings.PingPath, "")
 		f.alive = f.err == nil
-	case mode(m.mode.Load()) == modeAsks && !f.alive:
-		conn, err := p.connect(ctx, m)
+	case !f.alive:
+		conn, err := p.connect(ctx, m, modeAsks)
 		if err == nil {
 			_ = conn.Close()
 		}
 		f.err, f.alive = err, err == nil
-	case mode(m.mode.Load()) == modeOld:
-		// Nothing better is to be had without a ping or a status.
-		nc, err := p.dial(ctx, m.network, m.dial)
-		if err == nil {
-			_ = nc.Close()
-		} else {
-			f.err = fmt.Errorf("%w: %w", errDial, err)
-		}
 	}
 	return f
 }

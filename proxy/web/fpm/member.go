@@ -54,8 +54,9 @@ type member struct {
 	config        config.FPMBackend
 	source        string // the configured address it comes from
 	statusDial    string // address for the status, empty for the backend's own
-	checker       *balancer.Checker
+	checker       atomic.Pointer[balancer.Checker]
 	cancel        func()
+	interval      time.Duration // of its looks
 	accept        prometheus.Observer
 	answered      prometheus.Counter
 
@@ -102,6 +103,9 @@ func split(address string) (network, dial string) {
 
 // alive notes that a worker has answered something.
 func (m *member) alive() { m.life.Store(time.Now().UnixNano()) }
+
+// trigger asks for a look at once.
+func (m *member) trigger() { m.checker.Load().Trigger() }
 
 // workers is how many the backend has, as far as anybody knows; 0 is unknown.
 func (m *member) workers() int {

@@ -182,6 +182,10 @@ func (p *Pool) set(wanted []found) {
 			p.log.Info("fpm backend joins", "pool", p.name, "backend", f.address)
 		}
 		delete(old, f.address)
+		if m.interval != p.settings().CheckInterval {
+			m.cancel()
+			p.start(m)
+		}
 		m.config, m.source = f.config, f.source
 		m.statusDial = statusAddress(m.Addr(), f.config.StatusListen, p.settings().StatusListen)
 		if p.drained[f.address] {
@@ -205,12 +209,13 @@ func (p *Pool) set(wanted []found) {
 // start begins to look at a member. The caller holds mu.
 func (p *Pool) start(m *member) {
 	ctx, cancel := context.WithCancel(p.life)
-	m.cancel = cancel
-	m.checker, _ = balancer.NewChecker(balancer.CheckerOptions{
-		Interval: p.settings().CheckInterval, Timeout: lookTime, Backoff: lookBackoff, MinGap: 100 * time.Millisecond,
+	m.cancel, m.interval = cancel, p.settings().CheckInterval
+	checker, _ := balancer.NewChecker(balancer.CheckerOptions{
+		Interval: m.interval, Timeout: lookTime, Backoff: lookBackoff, MinGap: 100 * time.Millisecond,
 		Probe: func(ctx context.Context) error { return p.look(ctx, m) },
 	})
-	p.tasks.Go(func() { _ = m.checker.Run(ctx) })
+	m.checker.Store(checker)
+	p.tasks.Go(func() { _ = checker.Run(ctx) })
 }
 
 // letGo gives up the places of a member's probes in its backlog. The caller holds mu.
@@ -254,7 +259,7 @@ func (p *Pool) Undrain(backend string) error {
 		delete(p.drained, m.Addr())
 		m.reason = reasonUnchecked
 		m.SetState(balancer.Down)
-		m.checker.Trigger()
+		m.trigger()
 		p.log.Info("fpm backend is drained no more", "pool", p.name, "backend", m.Addr())
 	})
 }

@@ -187,7 +187,7 @@ func TestAllDown(t *testing.T) {
 	if _, _, err := do(t.Context(), p, &Request{}); reason(err) != NoBackend {
 		t.Fatalf("got %v", err)
 	}
-	c.QueueTime = enough
+	c.QueueTime, c.CheckInterval = enough, 150*time.Millisecond
 	if err := p.Reload(c); err != nil {
 		t.Fatal(err)
 	}

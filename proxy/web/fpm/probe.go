@@ -100,7 +100,7 @@ func (p *Pool) ask(pr *probe, patience time.Duration) {
 	defer pr.cancel()
 	began := time.Now()
 	timer := time.AfterFunc(patience, func() { p.markLate(pr) })
-	conn, err := p.connect(pr.ctx, pr.member)
+	conn, err := p.connect(pr.ctx, pr.member, mode(pr.member.mode.Load()))
 	timer.Stop()
 	m := pr.member
 	p.mu.Lock()
@@ -119,7 +119,7 @@ func (p *Pool) ask(pr *probe, patience time.Duration) {
 				outcome = balancer.DialFailed
 			}
 			p.failed(m, err)
-			m.checker.Trigger()
+			m.trigger()
 		}
 		pr.lease.Release(outcome)
 		p.topUp()
@@ -152,8 +152,9 @@ func (p *Pool) markLate(pr *probe) {
 // errDial marks what went wrong before there was a connection.
 var errDial = errors.New("connect")
 
-// connect dials a backend and waits until a worker has taken the connection, if the backend is one that says so.
-func (p *Pool) connect(ctx context.Context, m *member) (*fcgi.Conn, error) {
+// connect dials a backend and waits until a worker has taken the connection, if
+// the backend is one that says so. With modeUnknown it finds out whether it is.
+func (p *Pool) connect(ctx context.Context, m *member, kind mode) (*fcgi.Conn, error) {
 	dialCtx, cancel := context.WithTimeout(ctx, p.settings().ConnectTimeout)
 	nc, err := p.dial(dialCtx, m.network, m.dial)
 	cancel()
@@ -161,7 +162,6 @@ func (p *Pool) connect(ctx context.Context, m *member) (*fcgi.Conn, error) {
 		return nil, fmt.Errorf("%w: %w", errDial, err)
 	}
 	conn := fcgi.NewConn(nc, &p.buffers)
-	kind := mode(m.mode.Load())
 	if kind == modeOld {
 		return conn, nil
 	}
@@ -179,7 +179,7 @@ func (p *Pool) connect(ctx context.Context, m *member) (*fcgi.Conn, error) {
 		_ = conn.Close()
 		return nil, err
 	}
-	m.mode.CompareAndSwap(int32(modeUnknown), int32(modeAsks))
+	m.mode.Store(int32(modeAsks))
 	return conn, nil
 }
 
@@ -249,5 +249,6 @@ func (p *Pool) down(m *member, reason string) {
 
 // dialer is what dials unless somebody else was passed in.
 func dialer() func(ctx context.Context, network, address string) (net.Conn, error) {
-	return (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext
+	// Reads have a time limit, so that no kernel needs to look whether the backend is there.
+	return (&net.Dialer{KeepAlive: -1}).DialContext
 }
