@@ -7,7 +7,7 @@ func forbidden(path string, wordpress bool) Reason {
 	lower := strings.ToLower(path)
 	for rest := lower[1:]; rest != ""; {
 		segment, after, _ := strings.Cut(rest, "/")
-		if segment != "" && segment[0] == '.' && !(segment == ".well-known" && len(rest) == len(lower)-1) {
+		if segment != "" && segment[0] == '.' && (segment != ".well-known" || len(rest) != len(lower)-1) {
 			return HiddenFile
 		}
 		rest = after
@@ -48,11 +48,8 @@ func isBackup(base string) bool {
 // scriptLike says that some part of a path ends as files do that one or another PHP runs.
 func scriptLike(lower string) bool {
 	for segment := range strings.SplitSeq(lower, "/") {
-		dot := strings.IndexByte(segment, '.')
-		if dot < 0 {
-			continue
-		}
-		for ext := range strings.SplitSeq(segment[dot+1:], ".") {
+		_, extensions, _ := strings.Cut(segment, ".")
+		for ext := range strings.SplitSeq(extensions, ".") {
 			if scriptExtension(ext) {
 				return true
 			}

@@ -134,7 +134,7 @@ func TestScriptsThatCannotBeSeen(t *testing.T) {
 	files := tree{"/style.css": true, "/evil.php": true}
 	for p, want := range map[string]string{
 		"/": "run /index.php", "/hello/": "run /index.php", "/wp-login.php": "run /wp-login.php", "/wp-admin/": "run /wp-admin/index.php", "/wp-admin": "to /wp-admin/",
-		"/wp-admin/network/": "run /wp-admin/network/index.php", "/wp-admin/post.php": "run /wp-admin/post.php", 
+		"/wp-admin/network/": "run /wp-admin/network/index.php", "/wp-admin/post.php": "run /wp-admin/post.php",
 		"/evil.php": "no script_source", "/style.css": "file /style.css", "/wp-content/plugins/x/shell.php": "run /index.php", "/index.php/a": "run /index.php /a",
 	} {
 		if got := show(wp.Route(p, files)); got != want {
@@ -156,9 +156,19 @@ func TestPatterns(t *testing.T) {
 		pattern, path string
 		want          bool
 	}{
-		{"/a.php", "/a.php", true}, {"/a.php", "/a.phpx", false}, {"/*.php", "/a.php", true}, {"/*.php", "/a/b.php", false}, {"/**.php", "/a/b.php", true},
-		{"/a/**.php", "/a/.php", true}, {"/a/**.php", "/a.php", false}, {"/**/x/*.php", "/a/b/x/c.php", true}, {"/**/x/*.php", "/a/x/b/x/c.php", true}, {"/**/x/*.php", "/a/x/b/c.php", false},
-		{"/*/*.php", "/a/b.php", true}, {"/*/*.php", "/a/b/c.php", false}, {"/a*b*c.php", "/aXbYbc.php", true},
+		{"/a.php", "/a.php", true},
+		{"/a.php", "/a.phpx", false},
+		{"/*.php", "/a.php", true},
+		{"/*.php", "/a/b.php", false},
+		{"/**.php", "/a/b.php", true},
+		{"/a/**.php", "/a/.php", true},
+		{"/a/**.php", "/a.php", false},
+		{"/**/x/*.php", "/a/b/x/c.php", true},
+		{"/**/x/*.php", "/a/x/b/x/c.php", true},
+		{"/**/x/*.php", "/a/x/b/c.php", false},
+		{"/*/*.php", "/a/b.php", true},
+		{"/*/*.php", "/a/b/c.php", false},
+		{"/a*b*c.php", "/aXbYbc.php", true},
 	} {
 		if got := (site.Patterns{test.pattern}).Match(test.path); got != test.want {
 			t.Errorf("%s %s: %v", test.pattern, test.path, got)

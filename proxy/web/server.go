@@ -1,0 +1,249 @@
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"galley/config"
+	"galley/proxy"
+	"galley/proxy/web/site"
+	"galley/proxy/web/spool"
+	"galley/proxy/web/static"
+)
+
+// Layer stands between a site and its scripts: a page cache. It answers a request itself, or by next, also for a copy of the request.
+type Layer interface {
+	Serve(w http.ResponseWriter, r *http.Request, site *config.Site, next http.Handler)
+}
+
+// Options are what a Server is made of.
+type Options struct {
+	Config config.Web
+	// Pool gives the pool of a name. It is asked when sites are set up.
+	Pool func(name string) Pool
+	// Layer stands before scripts; nil for none.
+	Layer      Layer
+	Logger     hclog.Logger
+	Registerer prometheus.Registerer // Nil for none.
+}
+
+// Server is the front door for browsers. Its methods may be called from any goroutine.
+type Server struct {
+	log          hclog.Logger
+	pool         func(string) Pool
+	layer        Layer
+	metrics      *metrics
+	access       *accessLog
+	files        *static.Cache
+	gzips        static.Gzips
+	buffers      spool.Buffers
+	tls          *proxy.ServerTLS
+	ids          ids
+	writeTimeout time.Duration
+	proxyNets    []netip.Prefix
+
+	open  atomic.Int64 // Connections.
+	use   atomic.Pointer[settings]
+	mu    sync.Mutex // Held by who changes the settings.
+	doors []*door
+}
+
+// settings are the server under one configuration. They are never changed.
+type settings struct {
+	conf  config.Web
+	sites site.Hosts[*host]
+	all   []*host
+}
+
+// New makes a server of which nothing runs yet.
+func New(o Options) (*Server, error) {
+	c := &o.Config
+	s := &Server{log: o.Logger, pool: o.Pool, layer: o.Layer, files: static.NewCache(int64(c.FileCache)), ids: newIDs(), writeTimeout: c.WriteTimeout, proxyNets: c.ProxyNetworks}
+	var err error
+	if s.tls, err = proxy.NewServerTLS(c.TLS.Server(), o.Logger); err != nil {
+		return nil, fmt.Errorf("web.tls: %w", err)
+	}
+	if s.metrics, err = newMetrics(s, o.Registerer); err != nil {
+		return nil, err
+	}
+	if s.access, err = newAccessLog(c.AccessLog, c.AccessLogFormat); err != nil {
+		return nil, fmt.Errorf("web.access_log: %w", err)
+	}
+	s.use.Store(s.newSettings(c, nil))
+	return s, nil
+}
+
+func (s *Server) settings() *settings { return s.use.Load() }
+
+// newSettings sets sites up. A site that is as it was before goes on with what is known of its files.
+func (s *Server) newSettings(c *config.Web, old *settings) *settings {
+	next := &settings{conf: *c}
+	for i := range c.Sites {
+		h := s.newHost(&c.Sites[i], c, old)
+		next.all = append(next.all, h)
+		for _, pattern := range h.conf.Hosts {
+			next.sites.Add(pattern, h)
+		}
+	}
+	return next
+}
+
+// SetConfig applies another configuration to requests that come from now on, but for what needs a restart. Where it cannot be applied nothing changes.
+func (s *Server) SetConfig(c config.Web) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.tls.Set(c.TLS.Server()); err != nil {
+		return fmt.Errorf("web.tls: %w", err)
+	}
+	old := s.settings()
+	next := s.newSettings(&c, old)
+	s.use.Store(next)
+	for _, h := range old.all {
+		if h.root != nil && !uses(next, h.root) {
+			s.files.Forget(h.root)
+		}
+	}
+	return nil
+}
+
+func uses(s *settings, root *static.Root) bool {
+	for _, h := range s.all {
+		if h.root == root {
+			return true
+		}
+	}
+	return false
+}
+
+// Listen opens the doors. Serve closes them.
+func (s *Server) Listen(ctx context.Context) error {
+	c := &s.settings().conf
+	for _, d := range []struct {
+		name, addr string
+		tls        bool
+	}{{"web.listen", c.Listen, false}, {"web.tls.listen", c.TLS.Listen, true}} {
+		if d.addr == "" {
+			continue
+		}
+		l, err := proxy.ListenTCP(ctx, d.addr)
+		if err != nil {
+			for _, open := range s.doors {
+				_ = open.Close()
+			}
+			return fmt.Errorf("%s: %w", d.name, err)
+		}
+		s.doors = append(s.doors, &door{Listener: l, s: s, tls: d.tls, nets: s.proxyNets})
+	}
+	return nil
+}
+
+// Addrs are where browsers connect by HTTP and by HTTPS, empty where they do not.
+func (s *Server) Addrs() (plain, secure string) {
+	for _, d := range s.doors {
+		if d.tls {
+			secure = d.Addr().String()
+		} else {
+			plain = d.Addr().String()
+		}
+	}
+	return plain, secure
+}
+
+// Serve serves the doors until ctx ends, lets running requests come to their end for the grace of the configuration, and cuts what is left, or everything at once when
+// cut ends.
+func (s *Server) Serve(ctx, cut context.Context) error {
+	servers := make([]*http.Server, 0, len(s.doors))
+	ended := make(chan error, len(s.doors))
+	for _, d := range s.doors {
+		srv := s.newHTTP()
+		servers = append(servers, srv)
+		go serveDoor(srv, d, s.tlsConfig(), ended)
+	}
+	logged := make(chan struct{})
+	flush, stopFlush := context.WithCancel(context.WithoutCancel(ctx))
+	go func() { defer close(logged); s.access.run(flush) }()
+	defer func() { stopFlush(); <-logged }()
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-ended:
+		ended <- err // For the count below.
+	}
+	grace, cancel := context.WithTimeout(cut, s.settings().conf.Grace)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, srv := range servers {
+		wg.Go(func() {
+			if srv.Shutdown(grace) != nil {
+				_ = srv.Close()
+			}
+		})
+	}
+	wg.Wait()
+	for range servers {
+		<-ended
+	}
+	return err
+}
+
+func serveDoor(srv *http.Server, d *door, conf *tls.Config, ended chan<- error) {
+	var l net.Listener = d
+	if d.tls {
+		l = tls.NewListener(d, conf)
+	}
+	err := srv.Serve(l)
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	ended <- err
+}
+
+// newHTTP is net/http with bounds on everything that a client does.
+func (s *Server) newHTTP() *http.Server {
+	c := &s.settings().conf
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true) // Over TLS only: h2c is off.
+	return &http.Server{
+		Handler: http.HandlerFunc(s.serve), ReadHeaderTimeout: c.HeaderTimeout, IdleTimeout: c.IdleTimeout, MaxHeaderBytes: int(c.MaxHeader), Protocols: &protocols,
+		ErrorLog: s.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: streams, WriteByteTimeout: c.WriteTimeout},
+	}
+}
+
+// streams is how many requests a client may have at a time in one HTTP/2 connection: what browsers use, and nginx' default.
+const streams = 128
+
+// tlsConfig takes the certificate for each connection as it is by then.
+func (s *Server) tlsConfig() *tls.Config {
+	var last atomic.Pointer[tlsUse]
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		conf := s.tls.Config()
+		if conf == nil {
+			return nil, errNoCertificate
+		}
+		if use := last.Load(); use != nil && use.of == conf {
+			return use.with, nil
+		}
+		with := conf.Clone()
+		with.NextProtos = []string{"h2", "http/1.1"}
+		last.Store(&tlsUse{of: conf, with: with})
+		return with, nil
+	}}
+}
+
+// tlsUse is a configuration with the protocols of HTTP.
+type tlsUse struct{ of, with *tls.Config }
+
+var errNoCertificate = errors.New("there is no certificate")

@@ -1,0 +1,203 @@
+package spool
+
+import (
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"time"
+)
+
+// ahead is what of a stream is kept in memory before a file is made.
+const ahead = 128 << 10
+
+// Stream takes an answer from its source as fast as that gives it, ahead of who reads it. One goroutine runs Fill, another one Next.
+type Stream struct {
+	dir   string
+	limit int64 // How far the source may be ahead.
+	buf   *Buffers
+
+	mu      sync.Mutex
+	change  chan struct{} // Has room for one word that something has changed.
+	room    chan struct{}
+	memory  []byte // What is in memory and not yet read, if there is no file.
+	file    *os.File
+	wrote   int64 // Ends of the file.
+	read    int64
+	total   int64
+	done    bool
+	err     error
+	stopped bool
+}
+
+// NewStream makes a stream that is at most limit bytes ahead; in files of dir.
+func NewStream(dir string, limit int64, buf *Buffers) *Stream {
+	return &Stream{dir: dir, limit: limit, buf: buf, change: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+}
+
+func tell(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// Fill reads the source to its end, or until the stream is stopped, and closes it.
+func (s *Stream) Fill(source io.ReadCloser) {
+	p := s.buf.get()
+	defer s.buf.put(p)
+	defer func() { _ = source.Close() }()
+	for {
+		n, err := source.Read(*p)
+		if n > 0 {
+			if e := s.add((*p)[:n]); e != nil && err == nil {
+				err = e
+			}
+		}
+		if err != nil {
+			s.end(err)
+			return
+		}
+	}
+}
+
+// ErrStopped says that nobody reads any more.
+var ErrStopped = errors.New("nobody reads this answer any more")
+
+// add keeps a piece. It waits where the reader is too far behind.
+func (s *Stream) add(p []byte) error {
+	for {
+		s.mu.Lock()
+		if s.stopped {
+			s.mu.Unlock()
+			return ErrStopped
+		}
+		if behind := s.wrote - s.read + int64(len(s.memory)); behind == 0 || behind+int64(len(p)) <= s.limit {
+			break
+		}
+		s.mu.Unlock()
+		<-s.room
+	}
+	defer s.mu.Unlock()
+	defer tell(s.change)
+	s.total += int64(len(p))
+	if s.file == nil && len(s.memory)+len(p) <= ahead {
+		s.memory = append(s.memory, p...)
+		return nil
+	}
+	if s.file == nil {
+		f, err := unnamed(s.dir)
+		if err != nil {
+			return err
+		}
+		s.file, s.wrote, s.read = f, 0, 0
+		if _, err := f.WriteAt(s.memory, 0); err != nil {
+			return err
+		}
+		s.wrote, s.memory = int64(len(s.memory)), nil
+	}
+	n, err := s.file.WriteAt(p, s.wrote)
+	s.wrote += int64(n)
+	return err
+}
+
+func (s *Stream) end(err error) {
+	s.mu.Lock()
+	s.done = true
+	if !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	s.mu.Unlock()
+	tell(s.change)
+}
+
+// Settle waits until the whole is there, or more than a piece of it, or wait is over. whole says that the source has ended and its end was a good one; err is what it
+// ended with else.
+func (s *Stream) Settle(piece int64, wait time.Duration) (size int64, whole bool, err error) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		s.mu.Lock()
+		size, whole, err = s.total, s.done && s.err == nil, s.err
+		done := s.done
+		s.mu.Unlock()
+		if done || size > piece {
+			return size, whole, err
+		}
+		select {
+		case <-s.change:
+		case <-timer.C:
+			return size, whole, err
+		}
+	}
+}
+
+// Next gives the next piece, to be used before the next call; p is room for it. It waits for one if need be, and calls drained before it does. At the end the error is
+// io.EOF, or what the source ended with.
+func (s *Stream) Next(p []byte, drained func()) ([]byte, error) {
+	waited := false
+	for {
+		s.mu.Lock()
+		switch {
+		case len(s.memory) > 0:
+			n := copy(p, s.memory)
+			if s.memory = s.memory[n:]; len(s.memory) == 0 {
+				s.memory = nil
+			}
+			s.mu.Unlock()
+			tell(s.room)
+			return p[:n], nil
+		case s.file != nil && s.read < s.wrote:
+			n, err := s.file.ReadAt(p[:min(int64(len(p)), s.wrote-s.read)], s.read)
+			s.read += int64(n)
+			if s.read == s.wrote {
+				// All is read: what comes next is kept in memory again, so that a long stream needs no long file.
+				_ = s.file.Close()
+				s.read, s.wrote, s.file = 0, 0, nil
+			}
+			s.mu.Unlock()
+			tell(s.room)
+			return p[:n], ignoreEOF(err)
+		case s.done:
+			err := s.err
+			s.mu.Unlock()
+			if err == nil {
+				err = io.EOF
+			}
+			return nil, err
+		}
+		s.mu.Unlock()
+		if !waited && drained != nil {
+			waited = true
+			drained()
+		}
+		<-s.change
+	}
+}
+
+func ignoreEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// Whole gives what is in memory, if that is all there is and the source has ended well.
+func (s *Stream) Whole() ([]byte, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.memory, s.done && s.err == nil && s.file == nil
+}
+
+// Stop says that nobody reads any more, and lets the file go. Fill ends with its next piece.
+func (s *Stream) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	if s.file != nil {
+		_ = s.file.Close()
+		s.file = nil
+		s.wrote, s.read = 0, 0
+	}
+	tell(s.room)
+}
