@@ -41,6 +41,13 @@ func newServe() *cobra.Command {
 			next, _, err := load()
 			return next, err
 		}
+		if c.MySQL.Listen == "" {
+			o, err := newWebOnly(c, path, log, reload)
+			if err != nil {
+				return err
+			}
+			return o.run(cmd.Context())
+		}
 		g, err := newGalley(c, path, log, reload)
 		if err != nil {
 			return err
@@ -64,6 +71,7 @@ type galley struct {
 	mysql     *mysql.Server
 	serverTLS *proxy.ServerTLS
 	nodeTLS   *proxy.ClientTLS
+	web       *webTier       // Nil without a front door for browsers.
 	admin     *admin.Server  // Nil without an admin door.
 	doors     []net.Listener // Of MySQL clients: TCP first.
 
@@ -109,6 +117,9 @@ func newGalley(c *config.Config, path string, log hclog.Logger, reload func() (*
 	}); err != nil {
 		return nil, err
 	}
+	if g.web, err = newWebTier(c, log.Named("web"), registry); err != nil {
+		return nil, err
+	}
 	if c.Admin.Listen == "" && c.Admin.Socket == "" {
 		return g, nil
 	}
@@ -146,6 +157,9 @@ func (g *galley) listen(ctx context.Context) (err error) {
 			return fmt.Errorf("mysql.socket: %w", err)
 		}
 		g.doors = append(g.doors, l)
+	}
+	if err := g.web.listen(ctx); err != nil {
+		return err
 	}
 	if g.admin == nil {
 		return nil
@@ -192,8 +206,12 @@ func (g *galley) run(ctx context.Context) error {
 	front, stopFront := context.WithCancel(ctx)
 	defer stopFront()
 	served := make(chan error, 1)
-	go func() { served <- g.mysql.Serve(front, cut, g.doors...) }()
-	g.log.Info("galley serves", "version", version(), "mysql", g.mysqlAddr(), "socket", g.conf.MySQL.Socket, "admin", g.adminAddr(), "nodes", len(g.conf.Cluster.Nodes))
+	go func() {
+		served <- both(stopFront, func() error { return g.mysql.Serve(front, cut, g.doors...) }, func() error { return g.web.serve(front, cut) })
+	}()
+	g.log.Info("galley serves", append([]any{
+		"version", version(), "mysql", g.mysqlAddr(), "socket", g.conf.MySQL.Socket, "admin", g.adminAddr(), "nodes", len(g.conf.Cluster.Nodes),
+	}, g.web.logged()...)...)
 	err := g.wait(ctx, failed, served, stopFront, cutNow)
 	stopBack()
 	wg.Wait()
@@ -276,13 +294,18 @@ func (g *galley) reconfigure() {
 	g.conf = next
 	g.mu.Unlock()
 	warn(g.log, next)
-	g.log.Info("the configuration was reloaded", "changes", len(changes))
+	logChanges(g.log, changes)
+}
+
+// logChanges says what a reload has changed.
+func logChanges(log hclog.Logger, changes []config.Change) {
+	log.Info("the configuration was reloaded", "changes", len(changes))
 	for _, c := range changes {
 		note := "applied"
 		if c.NeedsRestart {
 			note = "needs a restart"
 		}
-		g.log.Info("changed", "setting", c.Path, "from", c.Old, "to", c.New, "effect", note)
+		log.Info("changed", "setting", c.Path, "from", c.Old, "to", c.New, "effect", note)
 	}
 }
 
@@ -296,6 +319,9 @@ func (g *galley) apply(old, next *config.Config) error {
 	}
 	if err := g.monitor.SetSettings(cluster.SettingsOf(next.Cluster)); err != nil {
 		return errors.Join(err, g.serverTLS.Set(old.MySQL.TLS), g.nodeTLS.Set(old.Cluster.TLS))
+	}
+	if err := g.web.set(next); err != nil {
+		return errors.Join(err, g.serverTLS.Set(old.MySQL.TLS), g.nodeTLS.Set(old.Cluster.TLS), g.monitor.SetSettings(cluster.SettingsOf(old.Cluster)))
 	}
 	return nil
 }

@@ -139,7 +139,7 @@ func (s *Server) Listen(ctx context.Context) error {
 		l, err := proxy.ListenTCP(ctx, d.addr)
 		if err != nil {
 			for _, open := range s.doors {
-				_ = open.Close()
+				_ = open.Listener.Close()
 			}
 			return fmt.Errorf("%s: %w", d.name, err)
 		}

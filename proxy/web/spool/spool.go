@@ -20,6 +20,9 @@ const InMemory = 64 << 10
 // ErrTooLarge says that a body is larger than it may be.
 var ErrTooLarge = errors.New("the body is larger than it may be")
 
+// ErrNoRoom says that a file for a body cannot be written.
+var ErrNoRoom = errors.New("no room for a body")
+
 // Body is a body that is there as a whole. It can be read by several goroutines, until it is closed.
 type Body struct {
 	memory []byte
@@ -98,7 +101,7 @@ func (b *Body) rest(r io.Reader, limit int64, dir string) error {
 				b.file = file
 			}
 			if _, err := b.file.Write(buf[:n]); err != nil {
-				return fmt.Errorf("keeping a body: %w", err)
+				return fmt.Errorf("%w: %w", ErrNoRoom, err)
 			}
 		}
 		if errors.Is(err, io.EOF) {
@@ -142,11 +145,11 @@ func (b *Body) Close() error {
 func unnamed(dir string) (*os.File, error) {
 	f, err := os.CreateTemp(dir, ".galley")
 	if err != nil {
-		return nil, fmt.Errorf("a file for a body: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrNoRoom, err)
 	}
 	if err := os.Remove(f.Name()); err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("a file for a body: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrNoRoom, err)
 	}
 	return f, nil
 }

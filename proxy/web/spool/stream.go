@@ -2,6 +2,7 @@ package spool
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -92,13 +93,15 @@ func (s *Stream) add(p []byte) error {
 		}
 		s.file, s.wrote, s.read = f, 0, 0
 		if _, err := f.WriteAt(s.memory, 0); err != nil {
-			return err
+			return fmt.Errorf("%w: %w", ErrNoRoom, err)
 		}
 		s.wrote, s.memory = int64(len(s.memory)), nil
 	}
 	n, err := s.file.WriteAt(p, s.wrote)
-	s.wrote += int64(n)
-	return err
+	if s.wrote += int64(n); err != nil {
+		return fmt.Errorf("%w: %w", ErrNoRoom, err)
+	}
+	return nil
 }
 
 func (s *Stream) end(err error) {

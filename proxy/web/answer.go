@@ -1,0 +1,243 @@
+package web
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"galley/proxy/web/fpm"
+	"galley/proxy/web/site"
+	"galley/proxy/web/spool"
+	"galley/proxy/web/static"
+)
+
+// settle is how long an answer is waited for as a whole, and how much of it, before its first bytes are sent on: a page comes with its length, and what a script
+// flushes comes through.
+const (
+	settle      = 50 * time.Millisecond
+	settlePiece = 96 << 10
+)
+
+// answer passes a script's answer on.
+func (c *script) answer(w http.ResponseWriter, r *http.Request, resp *fpm.Response) {
+	filled := false
+	defer func() {
+		if !filled {
+			_ = resp.Body.Close()
+		}
+	}()
+	if resp.Status < http.StatusOK || resp.Status > 999 {
+		c.s.log.Warn("a script answered with no status that there is", "site", c.v.host.name, "id", c.v.id, "status", resp.Status)
+		c.s.fail(w, r, c.v, http.StatusBadGateway, reasonStatus)
+		return
+	}
+	if to := resp.Header.Get("X-Accel-Redirect"); to != "" {
+		c.accelerate(w, r, resp, to)
+		return
+	}
+	copyHeaders(w.Header(), resp.Header)
+	if streams := streaming(resp.Header); streams {
+		c.stream(w, resp)
+		return
+	}
+	s := spool.NewStream(c.use.conf.TempDir, int64(c.use.conf.MaxBuffered), &c.s.buffers)
+	defer s.Stop()
+	filled = true
+	go s.Fill(resp.Body) // It ends when the script does, or with its next piece after Stop, and closes the answer.
+	size, whole, err := s.Settle(settlePiece, settle)
+	if err != nil {
+		c.cut(w, r, err)
+		return
+	}
+	c.send(w, r, &pending{Stream: s, status: resp.Status, size: size, whole: whole})
+}
+
+// pending is an answer of which at least the beginning is there.
+type pending struct {
+	*spool.Stream
+	status int
+	size   int64 // All of it, where it is whole.
+	whole  bool
+}
+
+// send passes an answer on as fast as the client takes it.
+func (c *script) send(w http.ResponseWriter, r *http.Request, p *pending) {
+	h := w.Header()
+	bodiless := r.Method == http.MethodHead || p.status == http.StatusNoContent || p.status == http.StatusNotModified
+	var into io.Writer = w
+	var z *gzip.Writer
+	switch {
+	case bodiless:
+		if p.status != http.StatusNotModified && r.Method != http.MethodHead {
+			delete(h, "Content-Length")
+		}
+	case c.compresses(h, r, p):
+		h["Content-Encoding"] = []string{"gzip"}
+		delete(h, "Content-Length")
+		weaken(h)
+		z = c.s.gzips.Get(w)
+		defer c.s.gzips.Put(z)
+		into = z
+	case p.whole && h["Content-Length"] == nil:
+		h["Content-Length"] = []string{strconv.FormatInt(p.size, 10)}
+	}
+	w.WriteHeader(p.status)
+	if bodiless {
+		return
+	}
+	if data, all := p.Whole(); all && p.whole && z == nil {
+		_, _ = w.Write(data) // A client that is gone is seen by the server.
+		return
+	}
+	c.relay(w, into, z, p)
+}
+
+// relay sends piece after piece. What the script has flushed is flushed, when there is nothing more to send.
+func (c *script) relay(w http.ResponseWriter, into io.Writer, z *gzip.Writer, p *pending) {
+	buf := make([]byte, 32<<10)
+	control := http.NewResponseController(w)
+	drained := func() {
+		if z != nil {
+			_ = z.Flush()
+		}
+		_ = control.Flush() // What fails here fails at the next write.
+	}
+	for {
+		b, err := p.Next(buf, drained)
+		if len(b) > 0 {
+			if _, e := into.Write(b); e != nil {
+				if errors.Is(e, http.ErrContentLength) {
+					return // The script said less than it sent: what it said has been sent.
+				}
+				c.v.because(reasonGone)
+				panic(http.ErrAbortHandler)
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			if z != nil && z.Close() != nil {
+				panic(http.ErrAbortHandler)
+			}
+			return
+		case err != nil:
+			c.broken(err)
+		}
+	}
+}
+
+// broken ends an answer that broke off when a part of it was sent: never as if it were whole.
+func (c *script) broken(err error) {
+	c.v.because(reasonCut)
+	c.s.log.Warn("an answer broke off", "site", c.v.host.name, "id", c.v.id, "error", err)
+	panic(http.ErrAbortHandler)
+}
+
+// cut answers where an answer broke off before anything was sent.
+func (c *script) cut(w http.ResponseWriter, r *http.Request, err error) {
+	clear(w.Header())
+	w.Header()["X-Request-Id"] = []string{c.v.id}
+	if errors.Is(err, spool.ErrNoRoom) {
+		c.s.log.Error("an answer cannot be kept", "site", c.v.host.name, "id", c.v.id, "error", err)
+		c.s.fail(w, r, c.v, http.StatusInternalServerError, reasonSpool)
+		return
+	}
+	c.failPool(w, r, err)
+}
+
+// stream passes each piece on as it comes, and stops the script when its client goes.
+func (c *script) stream(w http.ResponseWriter, resp *fpm.Response) {
+	w.WriteHeader(resp.Status)
+	control := http.NewResponseController(w)
+	_ = control.Flush()
+	buf := make([]byte, 16<<10)
+	for {
+		n, err := resp.Body.Read(buf)
+		if n > 0 {
+			if _, e := w.Write(buf[:n]); e != nil {
+				if errors.Is(e, http.ErrContentLength) || errors.Is(e, http.ErrBodyNotAllowed) {
+					return
+				}
+				c.v.because(reasonGone)
+				panic(http.ErrAbortHandler)
+			}
+			_ = control.Flush()
+		}
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			c.broken(err)
+		}
+	}
+}
+
+// streaming says that an answer is not to be gathered.
+func streaming(h http.Header) bool {
+	return strings.EqualFold(h.Get("X-Accel-Buffering"), "no") || strings.HasPrefix(h.Get("Content-Type"), "text/event-stream")
+}
+
+// copyHeaders passes a script's headers on, but for those of a connection.
+func copyHeaders(into, from http.Header) {
+	for name, values := range from {
+		switch name {
+		case "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Status", "X-Request-Id",
+			"X-Accel-Limit-Rate", "X-Accel-Charset", "X-Accel-Redirect":
+			continue
+		}
+		into[name] = values
+	}
+}
+
+// smallest is the size from which compressing pays.
+const smallest = 1 << 10
+
+// compresses says whether galley compresses an answer: a text of some length that is not compressed, and may be changed. That it might be is told to caches.
+func (c *script) compresses(h http.Header, r *http.Request, p *pending) bool {
+	if c.v.host.files.Gzips == nil || p.size < smallest || h["Content-Encoding"] != nil || p.status == http.StatusPartialContent || !static.Compressible(h.Get("Content-Type")) ||
+		strings.Contains(h.Get("Cache-Control"), "no-transform") {
+		return false
+	}
+	h.Add("Vary", "Accept-Encoding")
+	return static.Accepts(r.Header.Get("Accept-Encoding"), "gzip")
+}
+
+// weaken makes an entity tag one of the content, not of its bytes.
+func weaken(h http.Header) {
+	if tag := h.Get("Etag"); tag != "" && !strings.HasPrefix(tag, "W/") {
+		h["Etag"] = []string{"W/" + tag}
+	}
+}
+
+// accelerate answers with a file that the script names, by the headers that the script gives.
+func (c *script) accelerate(w http.ResponseWriter, r *http.Request, resp *fpm.Response, to string) {
+	h := c.v.host
+	if h.accel == nil {
+		c.s.log.Error("a script gave out a file by X-Accel-Redirect, but the site has no accel_root", "site", h.name, "id", c.v.id, "path", to)
+		c.s.fail(w, r, c.v, http.StatusInternalServerError, reasonAccel)
+		return
+	}
+	raw, _, _ := strings.Cut(to, "?")
+	path, err := site.Clean(raw)
+	if err != nil {
+		c.s.fail(w, r, c.v, http.StatusNotFound, reasonNoFile)
+		return
+	}
+	copyHeaders(w.Header(), resp.Header)
+	delete(w.Header(), "Content-Length")
+	plain := r
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		plain = r.Clone(r.Context())
+		plain.Method = http.MethodGet
+	}
+	_ = resp.Body.Close() // The worker is free while the file is sent. Closing twice does no harm.
+	options := h.files
+	options.Keep = true
+	if err := h.accel.Serve(w, plain, path, &options); err != nil {
+		c.s.failFile(w, r, c.v, err)
+	}
+}
