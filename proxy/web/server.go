@@ -177,8 +177,8 @@ func (s *Server) Serve(ctx, cut context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
-	case err = <-ended:
-		ended <- err // For the count below.
+	case failed := <-ended:
+		ended <- failed // For the count below.
 	}
 	grace, cancel := context.WithTimeout(cut, s.settings().conf.Grace)
 	defer cancel()
@@ -192,7 +192,7 @@ func (s *Server) Serve(ctx, cut context.Context) error {
 	}
 	wg.Wait()
 	for range servers {
-		<-ended
+		err = errors.Join(err, <-ended)
 	}
 	return err
 }

@@ -184,13 +184,22 @@ func (b *bench) raw(t *testing.T, text string) string {
 }
 
 // get asks for a path with a Host and headers as "Name: value".
-func (b *bench) get(t *testing.T, method, host, path string, headers ...string) (*http.Response, string) {
+func (b *bench) get(t *testing.T, what, host string, headers ...string) (*reply, string) {
 	t.Helper()
-	return b.send(t, method, host, path, nil, headers...)
+	return b.send(t, what, host, nil, headers...)
 }
 
-func (b *bench) send(t *testing.T, method, host, path string, body io.Reader, headers ...string) (*http.Response, string) {
+// reply is an answer without its body.
+type reply struct {
+	StatusCode    int
+	Header        http.Header
+	ContentLength int64
+	Encoding      []string
+}
+
+func (b *bench) send(t *testing.T, what, host string, body io.Reader, headers ...string) (*reply, string) {
 	t.Helper()
+	method, path, _ := strings.Cut(what, " ")
 	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+b.addr+path, body)
 	if err != nil {
 		t.Fatal(err)
@@ -208,9 +217,9 @@ func (b *bench) send(t *testing.T, method, host, path string, body io.Reader, he
 	defer resp.Body.Close()
 	got, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return resp, string(got) + " BROKEN"
+		got = append(got, " BROKEN"...)
 	}
-	return resp, string(got)
+	return &reply{resp.StatusCode, resp.Header, resp.ContentLength, resp.TransferEncoding}, string(got)
 }
 
 func TestRouting(t *testing.T) {
@@ -241,7 +250,7 @@ func TestRouting(t *testing.T) {
 		{"other", "GET", "/info.php/x", 200, "hello from /info.php", ""},
 		{"other", "GET", "/none.php", 404, "404 Not Found\n", ""},
 	} {
-		resp, body := b.get(t, test.method, test.host, test.path)
+		resp, body := b.get(t, test.method+" "+test.path, test.host)
 		if resp.StatusCode != test.status || body != test.body || resp.Header.Get("Location") != test.location || resp.Header.Get("X-Request-Id") == "" {
 			t.Errorf("%s %s%s: %d %q %v", test.method, test.host, test.path, resp.StatusCode, body, resp.Header)
 		}
@@ -305,11 +314,11 @@ func TestHTTPS(t *testing.T) {
 		c.TLS.Listen, c.TLS.CertFile = "127.0.0.1:0", cert
 		c.Sites[0].RedirectToHTTPS, c.Sites[0].HSTS = true, time.Hour
 	})
-	resp, _ := b.get(t, "GET", "example.com", "/a/%C3%A4?b=%20c")
+	resp, _ := b.get(t, "GET /a/%C3%A4?b=%20c", "example.com")
 	if resp.StatusCode != 301 || resp.Header.Get("Location") != "https://example.com/a/%C3%A4?b=%20c" || resp.Header.Get("Strict-Transport-Security") != "" {
 		t.Errorf("%d %v", resp.StatusCode, resp.Header)
 	}
-	if resp, _ = b.get(t, "POST", "example.com", "/"); resp.StatusCode != 308 {
+	if resp, _ = b.get(t, "POST /", "example.com"); resp.StatusCode != 308 {
 		t.Error(resp.StatusCode)
 	}
 	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
@@ -335,7 +344,7 @@ func TestHTTPS(t *testing.T) {
 
 func TestUnknownSite(t *testing.T) {
 	b := serve(t, func(c *config.Web) { c.Sites = c.Sites[:1] })
-	if resp, _ := b.get(t, "GET", "elsewhere", "/"); resp.StatusCode != 421 {
+	if resp, _ := b.get(t, "GET /", "elsewhere"); resp.StatusCode != 421 {
 		t.Error(resp.StatusCode)
 	}
 }
@@ -399,7 +408,7 @@ func TestTooManyConnections(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	if resp, _ := b.get(t, "GET", "a", "/pic.png"); resp.StatusCode != 200 {
+	if resp, _ := b.get(t, "GET /pic.png", "a"); resp.StatusCode != 200 {
 		t.Error(resp.StatusCode)
 	}
 }

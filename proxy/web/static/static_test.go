@@ -32,8 +32,9 @@ func write(t *testing.T, path, content string) {
 }
 
 // get asks a root for a path with headers as "Name: value".
-func get(t *testing.T, r *static.Root, method, path string, o *static.Options, headers ...string) (*http.Response, string) {
+func get(t *testing.T, r *static.Root, what string, o *static.Options, headers ...string) (*reply, string) {
 	t.Helper()
+	method, path, _ := strings.Cut(what, " ")
 	req := httptest.NewRequest(method, "http://a"+path, nil)
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
@@ -44,11 +45,18 @@ func get(t *testing.T, r *static.Root, method, path string, o *static.Options, h
 		return nil, err.Error()
 	}
 	resp := w.Result()
+	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp, string(body)
+	return &reply{resp.StatusCode, resp.Header, resp.ContentLength}, string(body)
+}
+
+type reply struct {
+	StatusCode    int
+	Header        http.Header
+	ContentLength int64
 }
 
 func unzip(t *testing.T, text string) string {
@@ -111,7 +119,7 @@ func TestServe(t *testing.T) {
 				{"/big.js", "gzip", zipping, "zipped big", "gzip"},
 			} {
 				what := fmt.Sprint(name, " ", round, " ", test.path, " ", test.accept)
-				resp, body := get(t, r, "GET", test.path, test.o, "Accept-Encoding: "+test.accept)
+				resp, body := get(t, r, "GET "+test.path, test.o, "Accept-Encoding: "+test.accept)
 				if resp == nil {
 					t.Fatal(what, body)
 				}
@@ -126,11 +134,11 @@ func TestServe(t *testing.T) {
 				if vary := resp.Header.Get("Vary"); (vary == "Accept-Encoding") == strings.HasSuffix(test.path, ".png") {
 					t.Errorf("%s: Vary %q", what, vary)
 				}
-				head, nothing := get(t, r, "HEAD", test.path, test.o, "Accept-Encoding: "+test.accept)
+				head, nothing := get(t, r, "HEAD "+test.path, test.o, "Accept-Encoding: "+test.accept)
 				if head.StatusCode != 200 || nothing != "" || head.Header.Get("Content-Encoding") != test.encoding || head.Header.Get("Etag") != resp.Header.Get("Etag") {
 					t.Errorf("%s: HEAD %d %v", what, head.StatusCode, head.Header)
 				}
-				again, nothing := get(t, r, "GET", test.path, test.o, "Accept-Encoding: "+test.accept, "If-None-Match: "+resp.Header.Get("Etag"))
+				again, nothing := get(t, r, "GET "+test.path, test.o, "Accept-Encoding: "+test.accept, "If-None-Match: "+resp.Header.Get("Etag"))
 				if again.StatusCode != 304 || nothing != "" || again.Header.Get("Content-Encoding") != "" {
 					t.Errorf("%s: with its tag: %d %v", what, again.StatusCode, again.Header)
 				}
@@ -144,8 +152,8 @@ func TestTagsOfEncodingsDiffer(t *testing.T) {
 	write(t, dir+"/a.css", strings.Repeat("x", 5000))
 	r := static.NewRoot(dir, static.NewCache(1<<20))
 	o := &static.Options{Gzips: &static.Gzips{}}
-	plain, _ := get(t, r, "GET", "/a.css", o)
-	zipped, _ := get(t, r, "GET", "/a.css", o, "Accept-Encoding: gzip")
+	plain, _ := get(t, r, "GET /a.css", o)
+	zipped, _ := get(t, r, "GET /a.css", o, "Accept-Encoding: gzip")
 	if plain.Header.Get("Etag") == zipped.Header.Get("Etag") {
 		t.Error("a part of one could be put together with a part of the other")
 	}
@@ -157,7 +165,7 @@ func TestRangesAndConditions(t *testing.T) {
 	write(t, dir+"/large.bin", "0123456789"+strings.Repeat("x", 1<<20))
 	for name, r := range roots(dir) {
 		for _, path := range []string{"/small.bin", "/large.bin"} {
-			first, _ := get(t, r, "GET", path, &static.Options{})
+			first, _ := get(t, r, "GET "+path, &static.Options{})
 			tag, modified := first.Header.Get("Etag"), first.Header.Get("Last-Modified")
 			for _, test := range []struct {
 				headers []string
@@ -178,12 +186,12 @@ func TestRangesAndConditions(t *testing.T) {
 				{[]string{"If-None-Match: *"}, 304, ""},
 				{[]string{"Range: lines=1-2"}, 416, ""},
 			} {
-				resp, body := get(t, r, "GET", path, &static.Options{}, test.headers...)
+				resp, body := get(t, r, "GET "+path, &static.Options{}, test.headers...)
 				if resp.StatusCode != test.status || test.body != "" && body != test.body {
 					t.Errorf("%s %s %v: %d %.20q", name, path, test.headers, resp.StatusCode, body)
 				}
 			}
-			resp, body := get(t, r, "GET", path, &static.Options{}, "Range: bytes=0-1,5-6")
+			resp, body := get(t, r, "GET "+path, &static.Options{}, "Range: bytes=0-1,5-6")
 			_, params, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 			if err != nil || resp.StatusCode != 206 {
 				t.Fatalf("%d %v", resp.StatusCode, err)
@@ -218,11 +226,11 @@ func TestNothingOutsideOfTheRoot(t *testing.T) {
 	}
 	for name, r := range roots(dir + "/www") {
 		for _, path := range []string{"/out.txt", "/abs.txt", "/up/secret.txt", "/../secret.txt", "/none.txt", "/pipe.txt", "/"} {
-			if resp, body := get(t, r, "GET", path, &static.Options{}); resp != nil {
+			if resp, body := get(t, r, "GET "+path, &static.Options{}); resp != nil {
 				t.Errorf("%s %s: %q", name, path, body)
 			}
 		}
-		if resp, body := get(t, r, "GET", "/in.txt", &static.Options{}); resp == nil || body != "a" {
+		if resp, body := get(t, r, "GET /in.txt", &static.Options{}); resp == nil || body != "a" {
 			t.Errorf("%s: a link within the root: %q", name, body)
 		}
 		for path, want := range map[string]site.Kind{"/": site.Directory, "/a.txt": site.File, "/out.txt": site.Nothing, "/up": site.Nothing, "/pipe.txt": site.Nothing, "/a.txt/x": site.Nothing} {
@@ -255,7 +263,7 @@ func TestChangesAreSeen(t *testing.T) {
 	}
 	cache := static.NewCache(1 << 20)
 	r := static.NewRoot(dir+"/current", cache)
-	body := func() string { _, b := get(t, r, "GET", "/a.txt", &static.Options{}); return b }
+	body := func() string { _, b := get(t, r, "GET /a.txt", &static.Options{}); return b }
 	if got := body(); got != "before" || r.Real() != dir+"/one" {
 		t.Fatal(got, r.Real())
 	}
@@ -272,7 +280,7 @@ func TestChangesAreSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "a file that was removed", func() bool { return r.Is("/a.txt") == site.Nothing })
-	if resp, _ := get(t, r, "GET", "/a.txt", &static.Options{}); resp != nil {
+	if resp, _ := get(t, r, "GET /a.txt", &static.Options{}); resp != nil {
 		t.Error("a file that was removed is given out")
 	}
 	if err := os.RemoveAll(dir + "/two"); err != nil {
@@ -295,7 +303,7 @@ func TestCacheIsBounded(t *testing.T) {
 			if r.Is(path) != site.File {
 				t.Fatal(path)
 			}
-			if _, body := get(t, r, "GET", path, &static.Options{}); len(body) != 10<<10 {
+			if _, body := get(t, r, "GET "+path, &static.Options{}); len(body) != 10<<10 {
 				t.Fatal(round, path, len(body))
 			}
 			if n := cache.Bytes(); n > limit || n < 0 {
