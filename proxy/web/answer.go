@@ -83,7 +83,9 @@ func (c *script) send(w http.ResponseWriter, r *http.Request, p *pending) {
 		z = c.s.gzips.Get(w)
 		defer c.s.gzips.Put(z)
 		into = z
-	case p.whole && h["Content-Length"] == nil:
+	case h["Content-Length"] != nil:
+		into = capped(w, h)
+	case p.whole:
 		h["Content-Length"] = []string{strconv.FormatInt(p.size, 10)}
 	}
 	w.WriteHeader(p.status)
@@ -91,7 +93,7 @@ func (c *script) send(w http.ResponseWriter, r *http.Request, p *pending) {
 		return
 	}
 	if data, all := p.Whole(); all && p.whole && z == nil {
-		_, _ = w.Write(data) // A client that is gone is seen by the server.
+		_, _ = into.Write(data) // A client that is gone is seen by the server.
 		return
 	}
 	c.relay(w, into, z, p)
@@ -111,9 +113,6 @@ func (c *script) relay(w http.ResponseWriter, into io.Writer, z *gzip.Writer, p 
 		b, err := p.Next(buf, drained)
 		if len(b) > 0 {
 			if _, e := into.Write(b); e != nil {
-				if errors.Is(e, http.ErrContentLength) {
-					return // The script said less than it sent: what it said has been sent.
-				}
 				c.v.because(reasonGone)
 				panic(http.ErrAbortHandler)
 			}
@@ -151,6 +150,7 @@ func (c *script) cut(w http.ResponseWriter, r *http.Request, err error) {
 
 // stream passes each piece on as it comes, and stops the script when its client goes.
 func (c *script) stream(w http.ResponseWriter, resp *fpm.Response) {
+	into := capped(w, w.Header())
 	w.WriteHeader(resp.Status)
 	control := http.NewResponseController(w)
 	_ = control.Flush()
@@ -158,8 +158,8 @@ func (c *script) stream(w http.ResponseWriter, resp *fpm.Response) {
 	for {
 		n, err := resp.Body.Read(buf)
 		if n > 0 {
-			if _, e := w.Write(buf[:n]); e != nil {
-				if errors.Is(e, http.ErrContentLength) || errors.Is(e, http.ErrBodyNotAllowed) {
+			if _, e := into.Write(buf[:n]); e != nil {
+				if errors.Is(e, http.ErrBodyNotAllowed) {
 					return
 				}
 				c.v.because(reasonGone)
@@ -174,6 +174,34 @@ func (c *script) stream(w http.ResponseWriter, resp *fpm.Response) {
 			c.broken(err)
 		}
 	}
+}
+
+// capped is the way to the client for a script that may send more than it said: what it said is sent.
+func capped(w http.ResponseWriter, h http.Header) io.Writer {
+	n, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64)
+	if err != nil || n < 0 {
+		delete(h, "Content-Length") // It is no length, so none was said.
+		return w
+	}
+	return &cap64{w: w, left: n}
+}
+
+// cap64 drops what is more than so many bytes.
+type cap64 struct {
+	w    io.Writer
+	left int64
+}
+
+// Write implements io.Writer.
+func (c *cap64) Write(p []byte) (int, error) {
+	some := p[:min(int64(len(p)), c.left)]
+	c.left -= int64(len(some))
+	if len(some) > 0 {
+		if n, err := c.w.Write(some); err != nil {
+			return n, err
+		}
+	}
+	return len(p), nil
 }
 
 // streaming says that an answer is not to be gathered.

@@ -139,6 +139,7 @@ func (c *script) failBody(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, spool.ErrTooLarge):
 		c.s.fail(w, r, c.v, http.StatusRequestEntityTooLarge, reasonTooLarge)
+		linger(w, r)
 	case errors.Is(err, errSlow):
 		c.s.fail(w, r, c.v, http.StatusRequestTimeout, reasonSlowBody)
 	case errors.Is(err, spool.ErrNoRoom):
@@ -146,6 +147,20 @@ func (c *script) failBody(w http.ResponseWriter, r *http.Request, err error) {
 		c.s.fail(w, r, c.v, http.StatusInsufficientStorage, reasonSpool)
 	default:
 		c.s.fail(w, r, c.v, http.StatusBadRequest, reasonNoBody)
+	}
+}
+
+// lingerBytes and lingerTime bound what is still read of a body that is not wanted.
+const (
+	lingerBytes = 8 << 20
+	lingerTime  = 3 * time.Second
+)
+
+// linger reads on for a while: a connection that is closed with something unread is reset, and the client would never see the answer.
+func linger(w http.ResponseWriter, r *http.Request) {
+	control := http.NewResponseController(w)
+	if control.Flush() == nil && control.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+		_, _ = io.CopyN(io.Discard, r.Body, lingerBytes)
 	}
 }
 

@@ -98,6 +98,9 @@ func (r *Root) look() {
 	if real, err := filepath.EvalSymlinks(r.dir); err == nil {
 		o.real = real
 	}
+	if whole, err := filepath.Abs(o.real); err == nil {
+		o.real = whole
+	}
 	// The one before is closed by the collector, when nobody reads from it any more.
 	r.open.Store(o)
 }
