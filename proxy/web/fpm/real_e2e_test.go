@@ -47,7 +47,7 @@ func TestBusyIsNotDead(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 6 {
 		wg.Go(func() {
-			_, req := r.request("&wait=5000")
+			_, req := r.request("&wait=4000")
 			if _, _, err := do(t.Context(), r.pool, req); err != nil {
 				t.Error(err)
 			}
@@ -196,7 +196,8 @@ func TestStderr(t *testing.T) {
 	req.Repeatable = true
 	req.Stderr = func(b []byte) { logged += string(b) }
 	body, _, err := do(t.Context(), r.pool, req)
-	if reason(err) != Truncated || len(body) != 100_000 || !strings.Contains(logged, "hello from PHP") {
+	// The end of what a killed worker has sent may be lost with it.
+	if reason(err) != Truncated || len(body) < 8_000 || !strings.Contains(logged, "hello from PHP") {
 		t.Errorf("%d bytes, %v, logged %q", len(body), err, logged)
 	}
 }
