@@ -53,6 +53,14 @@ func (c *causal) need(node *balancer.Backend) uint64 {
 	return c.acked.Load()
 }
 
+// covers gives the number of the last acknowledged write, and up to which number node must be known to have applied to have them all. The two belong together: an ack in between would
+// count its write and not yet say that another node made it.
+func (c *causal) covers(node *balancer.Backend) (upTo, need uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.acked.Load(), c.need(node)
+}
+
 // needOf is need for who must see no other writes than those up to the number own.
 func (c *causal) needOf(node *balancer.Backend, own uint64) uint64 { return min(c.need(node), own) }
 

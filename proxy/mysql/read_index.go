@@ -95,10 +95,11 @@ func (r *readIndex) ask(how bool) (p indexPoint, err error) {
 }
 
 func (r *readIndex) askWriter(e epoch, w *cluster.Node, how bool) (indexPoint, error) {
-	p := indexPoint{epoch: e, upTo: r.srv.causal.acked.Load()}
+	upTo, need := r.srv.causal.covers(w.Backend)
+	p := indexPoint{epoch: e, upTo: upTo}
 	set := r.srv.conns.of(w)
 	usable := r.writes(w.Backend)
-	if set.applied.Load() < r.srv.causal.need(w.Backend) { // It has just become the writer.
+	if set.applied.Load() < need { // It has just become the writer.
 		if err := set.await(r.srv.life, w, waitFor{what: awaitGroup, usable: usable}); err != nil {
 			return p, err
 		}

@@ -320,3 +320,29 @@ func TestCausalNeedsNeverFallBehind(t *testing.T) {
 		t.Errorf("%d writes in the end", got)
 	}
 }
+
+// TestCausalCovers: a node that is asked is not taken for having what another one acknowledges at that moment.
+func TestCausalCovers(t *testing.T) {
+	a, b := balancer.NewBackend("a", 1), balancer.NewBackend("b", 1)
+	var c causal
+	c.start()
+	for range 50000 {
+		c.ack(a)
+		var n, upTo, need uint64
+		var both sync.WaitGroup
+		start := make(chan struct{})
+		both.Go(func() {
+			<-start
+			n = c.ack(b)
+		})
+		both.Go(func() {
+			<-start
+			upTo, need = c.covers(a)
+		})
+		close(start)
+		both.Wait()
+		if upTo >= n && need < n {
+			t.Fatalf("b made write %d; a needs only %d to have all %d", n, need, upTo)
+		}
+	}
+}
