@@ -19,7 +19,10 @@ const (
 	unreportedDefault // The collation that a character set has by itself.
 )
 
-const collationConnection, charsetConnection = "collation_connection", "character_set_connection"
+const collationConnection, charsetConnection, charsetResults = "collation_connection", "character_set_connection", "character_set_results"
+
+// namesCollate stands among a session's variables for SET NAMES … COLLATE: the collation of the results' columns follows from it and from no variable.
+const namesCollate = "NAMES"
 
 // unreportedIn says what a statement may set without the server reporting it.
 func unreportedIn(c *classify.Class, sql []byte) (u unreported) {
@@ -76,7 +79,7 @@ const namesText = 120
 // setNamesHere answers SET NAMES without a node, where a node has accepted the same before: it is what most clients begin with, and changes nothing but what galley keeps and sets
 // where the session goes on. done is false where a node must run it.
 func (s *session) setNamesHere(x *exchange, c *classify.Class, sql []byte) (done bool, err error) {
-	if c.Kind != classify.Set || len(sql) > namesText || s.trx != nil || s.state.pins != 0 || s.caps.Has(wire.ClientSessionTrack) || !s.after.known || s.ownNames() {
+	if c.Kind != classify.Set || len(sql) > namesText || s.trx != nil || s.state.pins != 0 || s.caps.Has(wire.ClientSessionTrack) || s.ownNames() {
 		return false, nil
 	}
 	var lower [namesText]byte
@@ -96,13 +99,13 @@ func (s *session) setNamesHere(x *exchange, c *classify.Class, sql []byte) (done
 			s.state.set(name, names.charset)
 		}
 		s.state.set(collationConnection, names.collation)
+		s.state.setNames(charset, collation)
 		if begun, _ := s.srv.charsets.find(s.login.charset); sameVars(begun, from) {
 			names.from, names.to = from, s.state.vars
 			s.srv.charsets.accept(charset, collation, names)
 		}
 	}
-	s.after = after{known: true, found: s.after.found}
-	s.last = nil
+	s.after.tellRows(0)
 	s.count(x, routeSession, toWriter)
 	return true, s.writeOK()
 }
@@ -136,6 +139,7 @@ func (s *session) ownCollation(x *exchange) {
 			}
 			if known != "" {
 				s.state.set(collationConnection, known)
+				s.state.setNames(charset, collation)
 				s.srv.charsets.accept(name, collation, names{charset: charset, collation: known})
 				return
 			}
@@ -147,6 +151,7 @@ func (s *session) ownCollation(x *exchange) {
 
 // ask has b tell what the SET that it has just run did not report. The client has its answer already: where b does not tell, the session stays on it.
 func (s *session) ask(b *backendConn, u unreported) {
+	s.settleAfter()
 	values, err := b.row("SELECT @@collation_connection, @@session_track_system_variables")
 	if err != nil || len(values) != 2 {
 		s.state.pins |= pinUnknown
@@ -166,7 +171,7 @@ func (s *session) ask(b *backendConn, u unreported) {
 	if charset, ok := s.state.value(charsetConnection); ok && u == unreportedDefault {
 		s.srv.charsets.addOwn(charset, values[0])
 	}
-	s.last = nil // What the statement has left on b is what the question has left; FOUND_ROWS() and ROW_COUNT() are known.
+	s.last, s.after.kept = nil, allParts // The question has left something else on b.
 	if u&unreportedTracking != 0 {
 		s.state.noteTracking("session_track_system_variables", values[1])
 		b.retrack = true

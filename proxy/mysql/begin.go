@@ -89,6 +89,14 @@ const askCharset = "SELECT @@character_set_client, @@character_set_connection, @
 // settle ends a login: what the session begins with must be known, and its schema must be one that exists and may be used, as a server would see to. A schema that was found good
 // a moment ago is not asked for again. Its error ends the session; the client has been told.
 func (s *session) settle() error {
+	if err := s.settled(); err != nil {
+		return s.unsettled(err)
+	}
+	return nil
+}
+
+// settled is settle, but tells the client nothing.
+func (s *session) settled() error {
 	var w wait
 	if s.login.expired {
 		vars, _ := s.srv.charsets.find(s.login.charset)
@@ -97,7 +105,7 @@ func (s *session) settle() error {
 	}
 	if _, ok := s.srv.charsets.find(s.login.charset); !ok {
 		if err := s.learnCharset(&w); err != nil {
-			return s.unsettled(err)
+			return err
 		}
 	}
 	vars, _ := s.srv.charsets.find(s.login.charset)
@@ -113,26 +121,26 @@ func (s *session) settle() error {
 	for {
 		b, err := s.conn(toWriter, &w)
 		if err != nil {
-			return s.unsettled(err)
+			return err
 		}
 		if err = s.settleOn(b, init); err == nil {
 			s.letGo()
 			return nil
 		}
 		if refused, ok := errors.AsType[*wire.ServerError](err); ok && !neverRan(refused) {
-			return s.unsettled(err)
+			return err
 		}
 		s.srv.lost(b, err)
 		s.drop(b)
 		if !s.pause(&w) {
-			return s.unsettled(wire.NewError(codeTooManyConnections, "galley: the node was lost while logging in"))
+			return wire.NewError(codeTooManyConnections, "galley: the node was lost while logging in")
 		}
 	}
 }
 
 // settleOn makes b a conn of the new session's. A refusal leaves b as good as it was.
 func (s *session) settleOn(b *backendConn, init string) error {
-	x := exchange{noData: true, sees: tieVariables | tieInsertID}
+	x := exchange{noData: true, effects: effects{sees: tieVariables | tieInsertID}}
 	schema := s.state.schema
 	s.state.schema = ""
 	err := s.catchUpNow(b, &x)
@@ -158,7 +166,7 @@ func (s *session) settleOn(b *backendConn, init string) error {
 func (s *session) runInit(b *backendConn, init string) error {
 	class := classify.Statement([]byte(init), s.mode())
 	x := exchange{kind: wire.AnswerQuery}
-	x.classed(&class)
+	x.classed(&class, []byte(init))
 	x.changes = pinChanges(&class, []byte(init), s.mode(), s.state.schema, s.state.pins)
 	several := class.Flags.Has(classify.MultiStatement) && !b.caps.Has(wire.ClientMultiStatements)
 	if several {

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"time"
 
-	"galley/proxy/mysql/classify"
 	"galley/proxy/mysql/wire"
 )
 
@@ -14,7 +13,7 @@ import (
 // write run in the wrong state.
 func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 	x.inTrx = s.trx == b
-	if x.asksBack && b == s.last || x.conn != nil { // The rows of a cursor are what they were.
+	if x.asks != 0 && b == s.last || x.conn != nil { // The rows of a cursor are what they were.
 		return 0, nil
 	}
 	schema := b.schema != s.state.schema && s.state.schema != ""
@@ -27,7 +26,7 @@ func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 		return 0, nil
 	}
 	reset := foreign&tieVariables != 0 || b.synced != s.state.version && !s.state.covers(b.vars)
-	if reset = reset && !s.bound(b); reset && b.own&^tieLast != 0 {
+	if reset = reset && !s.bound(b); reset && b.own != 0 {
 		if err := s.saveOwn(b); err != nil {
 			return 0, &backendError{err}
 		}
@@ -77,8 +76,7 @@ func (s *session) preambleError(b *backendConn, x *exchange, err error) error {
 
 // binds says whether x may leave on its conn what a reset would end: a transaction, what pins, a cursor, long data.
 func (s *session) binds(x *exchange) bool {
-	const kinds = kindSet(1<<classify.Set | 1<<classify.SetGlobal | 1<<classify.XA | 1<<classify.Handler | 1<<classify.TempTable | 1<<classify.Prepare)
-	return begins(x.changes) || x.sequence || x.commits || x.longData || x.kind == wire.AnswerCursor || kinds.has(x.of) || s.status&wire.StatusAutocommit == 0
+	return x.effects.binds || begins(x.changes) || x.longData || x.kind == wire.AnswerCursor || s.status&wire.StatusAutocommit == 0
 }
 
 // saveOwn reads what the session itself has left on b, which is to be reset.

@@ -33,20 +33,14 @@ type exchange struct {
 	writes     bool        // It may have written when it succeeds.
 	reads      bool        // It only reads: it may be killed when its time is over or its client is gone.
 	noData     bool        // It sees no data, so that it need not wait for any.
-	opaque     bool        // It may do anything.
 	commits    bool        // It ends an open transaction, also where another one is open behind it.
 	inTrx      bool        // A transaction was open where it runs.
 	sql        []byte      // Its text, where it has one.
 	of         classify.Kind
 	level      classify.Consistency
-	leaves     ties       // What it leaves on its conn.
-	needs      ties       // What it may ask for of what was left on the conn before.
-	sees       ties       // What of others it must not find there.
-	sequence   bool       // It uses a sequence.
+	flags      classify.Flags
+	effects
 	constants  []userVar  // What it sets user variables to, where the text tells of all.
-	assigns    bool       // It names a user variable to be set.
-	after      afterKind  // What it leaves for the next one to ask for.
-	asksBack   bool       // It asks about the command before it: nothing may run in between.
 	untold     []string   // The variables that it sets without the server reporting it where galley had not changed its text.
 	unreported unreported // What it may set without the server reporting it.
 	defined    func()     // What is to be done when it has run, before the client knows; or nil.
@@ -114,6 +108,9 @@ func (s *session) send(b *backendConn, x *exchange) error {
 			}
 			return &backendError{err}
 		}
+	}
+	if err := s.importFound(b, x); err != nil {
+		return err
 	}
 	preambles, err := s.catchUp(b, x)
 	if err != nil {
@@ -227,7 +224,7 @@ func (s *session) goOn(b *backendConn, ev wire.Event) error {
 func (s *session) noteStatus(b *backendConn, x *exchange, win []byte) int {
 	start := s.answer.LastStart
 	p := win[start+wire.HeaderLen:]
-	s.status = s.answer.Status &^ wire.StatusStateChanged // Of that answer, and not of the session.
+	s.status = s.answer.Status &^ (wire.StatusStateChanged | wire.StatusCursorExists | wire.StatusLastRowSent) // They are of that answer, and not of the session.
 	if inTrans := s.status&wire.StatusInTrans != 0; (x.writes || x.inTrx) && !inTrans || x.inTrx && x.commits || x.opaque {
 		s.acked(b)
 	}
@@ -291,6 +288,8 @@ func (s *session) noteTrackers(b *backendConn, x *exchange, entries []byte) {
 			s.schemaIs(b)
 		case e.Type == wire.TrackVariable && string(e.Name) == charsetConnection:
 			charset = true
+		case e.Type == wire.TrackVariable && string(e.Name) == charsetResults:
+			s.state.setNames("", "")
 		case e.Type == wire.TrackVariable && string(e.Name) == collationConnection:
 			collation = true
 		case e.Type == wire.TrackVariable && isTracking(e.Name):

@@ -21,6 +21,7 @@ func (s *session) execute(t target, x *exchange) error {
 			return s.giveUp(x, err)
 		}
 		s.bringTies(b, x)
+		s.bringAfter(b, x)
 		if err := s.refuseLost(x); err != nil {
 			return err
 		}
@@ -172,9 +173,6 @@ func (s *session) ran(b *backendConn, x *exchange) {
 	if x.silent {
 		return
 	}
-	if x.prepared == nil { // Preparing leaves what FOUND_ROWS() is about.
-		s.last = b
-	}
 	if !x.failed {
 		switch {
 		case s.trx != nil && s.trx != b: // A cursor's rows, from another conn than the transaction's.
@@ -191,9 +189,7 @@ func (s *session) ran(b *backendConn, x *exchange) {
 	}
 	s.state.change(x.changes, x.failed)
 	s.namesPrepared(x)
-	if x.prepared == nil {
-		s.noteAfter(b, x)
-	}
+	s.noteAfter(b, x)
 	switch {
 	case s.state.pins == 0:
 		s.pinnedOn = nil

@@ -99,7 +99,7 @@ func (s *session) begin(l login, schema string, view *cluster.View) {
 	if l.expired {
 		s.state.pins |= pinExpired
 	}
-	s.lostTies, s.hasTies, s.strayed, s.pinnedOn, s.last, s.after = 0, false, false, nil, nil, after{known: true}
+	s.lostTies, s.hasTies, s.strayed, s.pinnedOn, s.last, s.after = 0, false, false, nil, nil, after{known: allParts, kept: allParts}
 	s.stmts, s.lastStmt, s.prepared, s.issued = nil, nil, 0, 0
 	s.shown.user.Store(&l.user)
 	s.shown.schema.Store(&schema)

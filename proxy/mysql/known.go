@@ -71,7 +71,7 @@ func (k *knownAnswers) forget() {
 func (s *session) knownHere(x *exchange) (done bool, err error) {
 	sql := x.cmd.Body[1:]
 	switch {
-	case !asksVariable(sql), !x.cmd.Whole(), s.trx != nil, s.state.pins != 0, s.strayed, !s.after.known, s.lostTies != 0, s.status&wire.StatusAutocommit == 0:
+	case !asksVariable(sql), !x.cmd.Whole(), s.trx != nil, s.state.pins != 0, s.strayed, s.lostTies != 0, s.status&wire.StatusAutocommit == 0:
 		return false, nil
 	}
 	s.scratch = s.appendKnownKey(s.scratch[:0], sql)
@@ -81,8 +81,10 @@ func (s *session) knownHere(x *exchange) (done bool, err error) {
 		return false, nil
 	}
 	s.status = known.status
-	s.after = after{known: true, found: 1, rows: -1}
-	s.last = nil
+	s.after.tellRows(-1)
+	s.after.found = 1
+	s.after.known |= partFound
+	s.after.kept |= partFound
 	s.count(x, routeSession, toWriter)
 	if err := s.client.Write(known.packets); err != nil {
 		return true, endSession(closeClientGone, err)

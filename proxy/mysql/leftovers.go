@@ -10,23 +10,11 @@ import (
 	"time"
 
 	"galley/proxy/mysql/classify"
-	"galley/proxy/mysql/wire"
 )
 
 // What a session's statements leave on their conn, and may ask for later: user variables, the last insert id, FOUND_ROWS(), ROW_COUNT(), warnings. It stays there as long as the
 // session finds its conn again. When the conn goes to another session, that one first reads what the one before has left (a rescue), and who left it sets it again elsewhere, or
 // answers from what was read.
-
-// after is what the last statement has left, where galley knows it without asking the node.
-type after struct {
-	known bool  // Both are as the node would say.
-	found int64 // FOUND_ROWS().
-	rows  int64 // ROW_COUNT().
-
-	warnings int    // @@warning_count.
-	errors   int    // @@error_count.
-	shown    []byte // The answer to SHOW WARNINGS, as packets, if it was read.
-}
 
 // rescue is the reading of what a session has left on a conn that another session has taken. The taker fills it and closes done; then it is the one's who left it.
 type rescue struct {
@@ -100,15 +88,16 @@ func (s *session) takeBack(r *rescue) {
 	if r.what&tieLast != 0 && s.last == r.on {
 		if r.lost {
 			s.lostTies |= tieLast
-		} else {
-			s.after = r.after
+			s.after = after{}
 		}
+		s.after.take(&r.after)
+		s.last = nil
 	}
 	if r.lost {
 		s.lose(r.what)
 		return
 	}
-	if r.what&tieInsertID != 0 {
+	if r.what&(tieInsertID|tieMaybeID) != 0 {
 		s.state.insertID = r.insertID
 	}
 	if r.what&tieVariables != 0 {
@@ -185,7 +174,7 @@ func (r *rescue) note(counts [][]string, shown []byte) error {
 	row := counts[0]
 	found, err1 := strconv.ParseInt(row[1], 10, 64)
 	count, err2 := strconv.ParseInt(row[2], 10, 64)
-	r.after = after{known: true, found: found, rows: count, shown: shown}
+	r.after = after{known: allParts, found: found, rows: count, shown: shown}
 	var err3, err4, err5 error
 	r.insertID, err3 = strconv.ParseUint(row[0], 10, 64)
 	r.after.warnings, err4 = strconv.Atoi(row[3])
@@ -238,7 +227,7 @@ func (r *rescue) readVariables(b *backendConn) error {
 func numberLiteral(text, kind string) string {
 	switch {
 	case text == "":
-		return "NULL"
+		return "CAST(NULL AS " + map[string]string{"INT": "SIGNED", "INT UNSIGNED": "UNSIGNED", "DOUBLE": "DOUBLE", "DECIMAL": "DECIMAL"}[kind] + ")" // The type stays.
 	case kind == "INT UNSIGNED":
 		return "CAST(" + text + " AS UNSIGNED)"
 	case kind == "DOUBLE" && !strings.ContainsAny(text, "eE"):
@@ -272,168 +261,6 @@ func unhex(s string) string {
 
 // quoteName writes an identifier in backquotes.
 func quoteName(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
-
-// noteAfter keeps what x's answer has left behind: on b, and as far as it is known in the session.
-func (s *session) noteAfter(b *backendConn, x *exchange) {
-	a := &s.answer
-	plain := !x.failed && a.Results == 1 && a.Warnings == 0
-	switch {
-	case plain && x.after == afterRows:
-		s.after = after{known: true, found: int64(a.Rows), rows: -1}
-	case plain && x.after == afterNothing && s.after.known:
-		s.after = after{known: true, found: s.after.found, rows: int64(a.Affected)}
-	default:
-		s.after = after{}
-	}
-	b.own = b.own&^tieLast | x.leaves
-	if x.constants != nil {
-		s.noteConstants(b, x)
-	}
-	if !s.after.known {
-		b.own |= tieLast
-	}
-	if a.InsertID {
-		b.own |= tieInsertID
-	}
-	b.dirt |= b.own
-	b.unsure, s.strayed = b.unsure || x.opaque, s.strayed || x.opaque
-	for _, sl := range s.slots() {
-		if sl.conn == b {
-			sl.made |= b.own
-		}
-	}
-	if a.InsertID || x.assigns || x.leaves&tieInsertID != 0 {
-		s.hasTies = true
-	}
-	if x.assigns && !mariaDB(&s.srv.cluster.View().Server) {
-		s.state.pins |= pinVariables
-	}
-	if x.sequence {
-		s.state.pins |= pinSequence // LASTVAL() is about this conn.
-	}
-	s.lostTies &^= tieLast
-}
-
-// afterKind says how FOUND_ROWS() and ROW_COUNT() follow from an answer.
-type afterKind byte
-
-const (
-	afterUnknown afterKind = iota
-	afterRows              // The rows that were sent, and -1.
-	afterNothing           // What FOUND_ROWS() was before, and the rows affected.
-)
-
-// afterOf says it of a statement's class.
-func afterOf(c *classify.Class) afterKind {
-	const (
-		readers = kindSet(1<<classify.Read | 1<<classify.ReadWriter | 1<<classify.Show)
-		silent  = kindSet(1<<classify.Set | 1<<classify.Use | 1<<classify.Begin | 1<<classify.BeginReadOnly | 1<<classify.Commit | 1<<classify.Rollback | 1<<classify.Savepoint)
-		unclear = classify.CalcFoundRows | classify.SetOperation | classify.MultiStatement | classify.IntoVar | classify.IntoOutfile | classify.UnknownFunction | classify.TemporarySettings
-	)
-	switch {
-	case c.Flags.Has(unclear):
-	case readers.has(c.Kind):
-		return afterRows
-	case silent.has(c.Kind):
-		return afterNothing
-	}
-	return afterUnknown
-}
-
-// askBack sees to a statement about the one before it. Where the conn of that one is still the session's own, the statement runs there; else done is true if it was answered from
-// what is known, or refused.
-func (s *session) askBack(x *exchange, c *classify.Class, t target) (done bool, err error) {
-	on := s.last
-	if on != nil {
-		for _, sl := range s.slots() {
-			if sl.conn == on && s.retake(sl) {
-				if c.Kind == classify.Diagnostics || t != toReader && on == s.writer.conn || t == toReader && on == s.reader.conn {
-					return false, nil
-				}
-				r := newRescue(on, tieLast)
-				if err := r.read(on); err != nil {
-					s.drop(on)
-					return true, s.lostBefore(x)
-				}
-				s.after = r.after
-			}
-		}
-	}
-	s.collect()
-	s.last = nil
-	if !s.after.known {
-		return true, s.lostBefore(x)
-	}
-	return s.answerFrom(x, c)
-}
-
-// answerFrom answers a statement about the one before it from what is known, or puts what is known into its text.
-func (s *session) answerFrom(x *exchange, c *classify.Class) (done bool, err error) {
-	sql := bytes.ToUpper(bytes.TrimRight(bytes.TrimSpace(x.sql), "; \t\r\n"))
-	words := bytes.Fields(sql)
-	show := c.Kind == classify.Diagnostics && len(words) > 1 && string(words[0]) == "SHOW"
-	switch {
-	case x.stmt != nil || x.prepared != nil:
-	case show && s.after.warnings == 0:
-		x.rewrite("SHOW " + string(words[1]) + " LIMIT 0")
-		if bytes.HasPrefix(words[1], []byte("COUNT")) {
-			x.rewrite("SELECT 0 AS `@@session." + countName(words) + "`")
-		}
-		return false, nil
-	case show && bytes.HasPrefix(words[1], []byte("COUNT")):
-		n := s.after.warnings
-		if countName(words) == "error_count" {
-			n = s.after.errors
-		}
-		x.rewrite("SELECT " + strconv.Itoa(n) + " AS `@@session." + countName(words) + "`")
-		return false, nil
-	case show && len(words) == 2 && (string(words[1]) == "WARNINGS" || s.after.errors == s.after.warnings) && s.after.shown != nil:
-		return true, s.client.Write(s.after.shown)
-	case c.Kind != classify.Diagnostics || !show:
-		if text, ok := s.substitute(x.sql); ok {
-			x.rewrite(text)
-			return false, nil
-		}
-	}
-	return true, s.writeError(wire.NewError(codeNotSupported, "galley: this asks about the statement before, whose connection has gone to another session meanwhile: ask by SHOW WARNINGS, or FOUND_ROWS() or ROW_COUNT() in a statement of its own"))
-}
-
-// countName is the column's name in the answer to SHOW COUNT(*) WARNINGS or ERRORS.
-func countName(words [][]byte) string {
-	if string(words[len(words)-1]) == "ERRORS" {
-		return "error_count"
-	}
-	return "warning_count"
-}
-
-// lostBefore tells the client that what it asks about is lost.
-func (s *session) lostBefore(x *exchange) error {
-	s.lostTies |= tieLast
-	return s.refuseLost(x)
-}
-
-// substitute puts what is known into a statement's text, in the place of the calls that ask for it.
-func (s *session) substitute(sql []byte) (string, bool) {
-	calls := classify.Calls(sql, s.mode())
-	if len(calls) == 0 {
-		return "", false
-	}
-	text := classify.Rewrite(nil, sql, calls, func(c classify.SessionCall) (string, bool) {
-		switch c.Name {
-		case classify.CallFoundRows:
-			return c.Literal(uint64(s.after.found)), true
-		case classify.CallRowCount:
-			return c.Literal(uint64(s.after.rows)), true
-		case classify.CallWarningCount:
-			return c.Literal(uint64(s.after.warnings)), true
-		case classify.CallErrorCount:
-			return c.Literal(uint64(s.after.errors)), true
-		case classify.CallConnectionID, classify.CallLastInsertID, classify.CallPseudoThreadID, classify.CallInsertIDVariable:
-		}
-		return "", false
-	})
-	return string(text), true
-}
 
 // namesPrepared keeps count of the statements that PREPARE has made: as long as there are any the session stays on its conn.
 func (s *session) namesPrepared(x *exchange) {

@@ -90,6 +90,7 @@ func (s *session) prepare(x *exchange) error {
 		t = toReader
 	}
 	x.kind, x.prepared, x.repeatable, x.explains, x.atomic = wire.AnswerPrepare, st, true, true, true
+	x.found, x.rows = fateKept, fateKept
 	if err := s.execute(t, x); err != nil || x.failed || st.id == 0 {
 		return err
 	}
@@ -122,15 +123,15 @@ func (s *session) executeStatement(x *exchange, st *statement) error {
 	if t == toNode {
 		t = toReader
 	}
-	if x.asksBack {
-		if done, err := s.askBack(x, &st.class, t); done || err != nil {
-			return err
-		}
-	}
 	x.kind = wire.AnswerQuery
 	if x.cmd.Body[0] == wire.ComStmtExecute && len(x.cmd.Body) > 5 && x.cmd.Body[5] != 0 && st.class.Kind != classify.Call {
 		x.kind = wire.AnswerCursor
 		st.key.private = st
+	}
+	if x.asks != 0 {
+		if done, err := s.askBack(x, t); done || err != nil {
+			return err
+		}
 	}
 	if st.longOn != nil {
 		x.repeatable = false // The long data is there and nowhere else.
@@ -142,6 +143,9 @@ func (s *session) executeStatement(x *exchange, st *statement) error {
 	if err == nil && x.kind == wire.AnswerCursor && s.last != nil && !x.failed && s.answer.Status&wire.StatusCursorExists != 0 {
 		st.openOn = s.last
 		s.last.cursors++
+	}
+	if x.stmt != st {
+		s.closeSubstitute(x.stmt)
 	}
 	s.dropLongData(st)
 	s.count(x, reason, t)
@@ -286,6 +290,7 @@ func (s *session) fetch(x *exchange, st *statement) error {
 // resetStatement runs COM_STMT_RESET: long data and the cursor are dropped.
 func (s *session) resetStatement(_ *exchange, st *statement) error {
 	st.lostData = false
+	s.after.tellRows(0)
 	if err := s.closeCursor(st); err != nil {
 		return err
 	}

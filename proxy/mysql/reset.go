@@ -3,6 +3,7 @@ package mysql
 import (
 	"errors"
 
+	"galley/cluster"
 	"galley/proxy/mysql/wire"
 )
 
@@ -35,24 +36,50 @@ func (s *session) changeUser(cmd *wire.Command) error {
 	if s.failedChanges >= maxFailedChanges {
 		return s.writeError(wire.NewError(codeUnknownCommand, "Unknown command"))
 	}
+	was, account := s.login, s.account
 	if err := s.authenticate(&next, newClaim(u.Plugin, pluginNative, u.Auth, s.scr[:])); err != nil {
 		return s.keepUser(err)
 	}
 	s.letAllGo()
+	schema := s.state.schema
 	s.begin(next, u.Schema, s.srv.cluster.View())
-	if err := s.settle(); err != nil {
-		return err
+	if err := s.settled(); err != nil {
+		refused, ok := errors.AsType[*wire.ServerError](err)
+		if !ok || !schemaRefused(refused.Code) || !s.turnBack(was, account, schema) {
+			return s.unsettled(err)
+		}
+		s.failedChanges++
+		return s.writeError(refused)
 	}
-	if u.Schema == "" || !s.caps.Has(wire.ClientSessionTrack) {
+	return s.tellSchema(u.Schema)
+}
+
+// schemaRefused says whether an error is that of a schema that does not exist (1049) or may not be used (1044).
+func schemaRefused(code uint16) bool { return code == 1044 || code == 1049 }
+
+// tellSchema answers OK, and tells a client that has asked for session tracking which schema it has now.
+func (s *session) tellSchema(schema string) error {
+	if schema == "" || !s.caps.Has(wire.ClientSessionTrack) {
 		return s.writeOK()
 	}
-	schema := wire.AppendLenenc([]byte{byte(wire.TrackSchema)}, uint64(len(wire.AppendLenenc(nil, uint64(len(u.Schema))))+len(u.Schema)))
-	schema = append(wire.AppendLenenc(schema, uint64(len(u.Schema))), u.Schema...)
-	ok := wire.OK{Status: s.status, State: schema}
+	name := append(wire.AppendLenenc(nil, uint64(len(schema))), schema...)
+	ok := wire.OK{Status: s.status, State: append(wire.AppendLenenc([]byte{byte(wire.TrackSchema)}, uint64(len(name))), name...)}
 	if err := s.client.WritePacket(ok.Append(nil, 0, true)); err != nil {
 		return endSession(closeClientGone, err)
 	}
 	return nil
+}
+
+// turnBack makes the session one of the user again that it was before, as a node does whose user may not use the schema. False is that the user has no place any more.
+func (s *session) turnBack(was login, account *cluster.Account, schema string) bool {
+	if s.srv.users.enter(account, s.srv.cluster.View().Server.MaxUserConnections, s.srv.config().LimitOf(account.User).MaxConnections) != nil {
+		return false
+	}
+	s.leaveUser()
+	s.account, s.access = account, account.Access
+	s.letAllGo()
+	s.begin(was, schema, s.srv.cluster.View())
+	return true
 }
 
 // maxFailedChanges is how often a connection may fail to change its user, so that passwords cannot be tried out by it (MariaDB: sql/sql_parse.cc, COM_CHANGE_USER).
@@ -101,6 +128,7 @@ func (s *session) setOption(cmd *wire.Command) error {
 			}
 		}
 	}
+	s.after.tellRows(-1)
 	if s.caps.Has(wire.ClientDeprecateEOF) {
 		ok := wire.OK{Status: s.status}
 		s.scratch = ok.Append(s.scratch[:0], gomysqlEOF, s.caps.Has(wire.ClientSessionTrack))

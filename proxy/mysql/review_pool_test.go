@@ -97,7 +97,7 @@ func TestUserVariablesAreAllKept(t *testing.T) {
 
 func TestLiteralsOfNull(t *testing.T) {
 	for _, kind := range []string{"INT", "INT UNSIGNED", "DOUBLE", "DECIMAL"} {
-		if got := numberLiteral("", kind); got != "NULL" {
+		if got := numberLiteral("", kind); !strings.HasPrefix(got, "CAST(NULL AS ") {
 			t.Errorf("%s: %q", kind, got)
 		}
 	}

@@ -160,9 +160,11 @@ func (s *session) command(cmd *wire.Command) error {
 	case wire.ComQuit:
 		return endSession(closeQuit, nil)
 	case wire.ComPing:
+		s.after.tellRows(0)
 		return s.writeOK()
 	case wire.ComInitDB:
 		x.kind, x.repeatable, x.explains, x.noData = wire.AnswerSingle, true, true, true
+		x.found, x.rows = fateKept, fateTold
 		return s.execute(s.homeTarget(toWriter), &x)
 	case wire.ComFieldList:
 		x.kind, x.repeatable = wire.AnswerRows, true
@@ -261,8 +263,8 @@ func (s *session) query(x *exchange) error {
 		s.hintNode = string(x.cmd.Body[1+class.HintStart : 1+class.HintEnd])
 	}
 	x.kind = wire.AnswerQuery
-	if x.asksBack {
-		if done, err := s.askBack(x, &class, t); done || err != nil {
+	if x.asks != 0 {
+		if done, err := s.askBack(x, t); done || err != nil {
 			return err
 		}
 	}
@@ -279,9 +281,12 @@ func (s *session) query(x *exchange) error {
 
 // place decides where a statement runs, and notes in x what matters for its run. Its error ends the session.
 func (s *session) place(x *exchange, class *classify.Class, sql []byte) (target, routeReason, error) {
-	x.classed(class)
+	x.classed(class, sql)
 	s.clock(x)
-	if x.needs != 0 || s.lostTies != 0 {
+	if s.read().stay && x.reads {
+		x.needs, x.sees = x.needs|tieInsertID, x.sees|tieInsertID // With sql_auto_is_null IS NULL means it.
+	}
+	if x.needs|x.sees != 0 || s.lostTies != 0 {
 		s.collect()
 	}
 	if err := s.refuseLost(x); err != nil {
@@ -289,7 +294,6 @@ func (s *session) place(x *exchange, class *classify.Class, sql []byte) (target,
 	}
 	s.leaveReader(class)
 	x.unreported = unreportedIn(class, sql)
-	x.sql = sql
 	x.changes = s.pinChanges(x, class)
 	s.constantsOf(x, class)
 	x.defined = s.defines(class, sql)
@@ -321,8 +325,9 @@ func (s *session) count(x *exchange, reason routeReason, t target) {
 }
 
 // classed takes from a statement's class what matters for its run.
-func (x *exchange) classed(c *classify.Class) {
-	x.of, x.repeatable = c.Kind, repeatable(c)
+func (x *exchange) classed(c *classify.Class, sql []byte) {
+	x.of, x.flags, x.sql = c.Kind, c.Flags, sql
+	x.repeatable = repeatable(c)
 	x.level = c.Consistency
 	x.atomic = atomicKind(c)
 	x.explains = explainsStateChange(c)
@@ -330,10 +335,7 @@ func (x *exchange) classed(c *classify.Class) {
 	x.reads = readKinds.has(c.Kind) && !mayWrite(c)
 	x.temporary = c.Flags.Has(classify.TemporarySettings)
 	x.writes, x.noData = mayWrite(c), !seesData(c)
-	x.asksBack = c.Kind == classify.Diagnostics || c.Flags.Has(classify.FoundRows|classify.RowCount|classify.Warnings)
-	x.opaque, x.leaves, x.needs, x.sees, x.after = opaque(c), tiesOf(c), tiesNeeded(c), tiesSeen(c), afterOf(c)
-	x.assigns = c.Flags.Has(classify.AssignsUserVariable|classify.IntoVar|classify.ConstantUserVariable) || c.Kind == classify.Set && c.Flags.Has(classify.UserVariable)
-	x.sequence = c.Flags.Has(classify.Sequence)
+	x.effects = effectsOf(c, sql)
 	x.commits = endsTransaction(c) || c.Flags.Has(classify.Chain)
 }
 

@@ -72,7 +72,8 @@ func (s *session) drop(b *backendConn) {
 	b.endRescue()
 	b.set.remove(b)
 	if s.last == b {
-		if s.last = nil; !s.after.known {
+		if s.last = nil; s.after.known != allParts {
+			s.after = after{known: allParts, kept: allParts}
 			s.lostTies |= tieLast
 		}
 	}

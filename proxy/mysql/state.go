@@ -132,7 +132,7 @@ func (s *state) set(name, value string) {
 		if v.name != name {
 			continue
 		}
-		if v.value == value && name != charsetConnection && name != collationConnection {
+		if v.value == value && name != charsetConnection && name != collationConnection && name != namesCollate {
 			return
 		}
 		s.vars = slices.Delete(slices.Clone(s.vars), i, i+1)
@@ -149,6 +149,17 @@ func (s *state) set(name, value string) {
 		}
 	}
 	s.vars = slices.Insert(s.vars, at, v)
+}
+
+// setNames notes SET NAMES charset COLLATE collation; without a collation what had been said of it holds no more.
+func (s *state) setNames(charset, collation string) {
+	switch {
+	case collation != "":
+		s.set(namesCollate, charset+" COLLATE "+collation)
+	case s.index(namesCollate) >= 0:
+		s.forget(namesCollate)
+		s.version++
+	}
 }
 
 func (s *state) index(name string) int {
@@ -215,21 +226,29 @@ func variableReplay(name string) replay {
 // appendSet appends to b the assignments, without SET, that make of a conn which has the variables had one that has s's, and says whether there are any.
 // numeric says whether a variable takes a number, unquoted.
 func (s *state) appendSet(b []byte, had []variable, numeric func(name, value string) bool) ([]byte, bool) {
-	found, charset := false, false
+	found, charset, named, start := false, false, false, len(b)
 	if sameVars(had, s.vars) {
 		return b, false
 	}
 	for i := range s.vars {
 		v := &s.vars[i]
-		if has(had, v) && (v.name != collationConnection || !charset) {
+		of := ofCharset(v.name)
+		if has(had, v) && (v.name != collationConnection || !charset) && (v.name != namesCollate || !charset) && (!of || !named) {
 			continue
 		}
-		charset = charset || v.name == charsetConnection
+		charset, named = charset || of, named || v.name == namesCollate
 		if found {
 			b = append(b, ", "...)
 		}
 		found = true
+		if v.name == namesCollate && len(b) == start {
+			b = append(b, "character_set_results=@@character_set_results, "...) // Behind SET SESSION it cannot be the first.
+		}
 		b = append(b, v.name...)
+		if v.name == namesCollate {
+			b = append(append(b, ' '), v.value...)
+			continue
+		}
 		b = append(b, '=')
 		b = appendValue(b, v, numeric)
 	}
@@ -239,6 +258,11 @@ func (s *state) appendSet(b []byte, had []variable, numeric func(name, value str
 // sameVars says whether two lists are one: those that a state has are never changed in place.
 func sameVars(a, b []variable) bool {
 	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}
+
+// ofCharset says whether a variable is one of those that SET NAMES sets, and which set more than themselves.
+func ofCharset(name string) bool {
+	return name == charsetConnection || name == charsetResults || name == "character_set_client" || name == collationConnection
 }
 
 func has(vars []variable, v *variable) bool {

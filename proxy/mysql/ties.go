@@ -16,56 +16,8 @@ const (
 	tieLast                       // What FOUND_ROWS() and ROW_COUNT() give, until another statement has run.
 	tieMaybe                      // User variables that may have been set out of sight.
 	tieUnknown                    // User variables that were set to what only the node knows.
+	tieMaybeID                    // What LAST_INSERT_ID() gives may have been changed out of sight.
 )
-
-// opaque says whether a statement may do anything, whatever its text: begin or end transactions, use user variables.
-func opaque(c *classify.Class) bool {
-	const anything = kindSet(1<<classify.Other | 1<<classify.Call | 1<<classify.Execute)
-	return anything.has(c.Kind) || c.Flags.Has(classify.MultiStatement|classify.UnknownFunction)
-}
-
-// tiesOf says which ties a statement makes or may make. A trigger or a function of the cluster's own can set user variables without the server reporting it (SELECT … INTO @x).
-func tiesOf(c *classify.Class) (t ties) {
-	if opaque(c) || c.Kind == classify.DML || c.Kind == classify.LoadDataLocal {
-		t |= tieMaybe
-	}
-	if c.Flags.Has(classify.AssignsUserVariable|classify.IntoVar|classify.ConstantUserVariable) || c.Kind == classify.Set && c.Flags.Has(classify.UserVariable) {
-		t |= tieVariables | tieUnknown
-	}
-	if c.Flags.Has(classify.SetsLastInsertID) {
-		t |= tieInsertID
-	}
-	return t
-}
-
-// tiesNeeded says on which ties a statement's result may depend.
-func tiesNeeded(c *classify.Class) (t ties) {
-	if c.Flags.Has(classify.FoundRows | classify.RowCount) {
-		t |= tieLast
-	}
-	if opaque(c) {
-		return t | tieVariables | tieInsertID
-	}
-	if c.Flags.Has(classify.UserVariable) && (c.Kind != classify.Set || !c.Flags.Has(classify.ConstantUserVariable)) {
-		t |= tieVariables
-	}
-	if c.Flags.Has(classify.UsesLastInsertID) {
-		t |= tieInsertID
-	}
-	return t
-}
-
-// tiesSeen says which ties of others a statement must not find on its conn: more than it names, as a trigger may ask for them.
-func tiesSeen(c *classify.Class) (t ties) {
-	t = tiesNeeded(c) | tiesOf(c)&tieInsertID
-	if tiesOf(c)&(tieVariables|tieMaybe) != 0 {
-		t |= tieVariables // Else its own could not be told from theirs.
-	}
-	if c.Kind == classify.DML || c.Kind == classify.LoadDataLocal {
-		t |= tieVariables | tieInsertID
-	}
-	return t
-}
 
 // refuseLost ends the session where x's command needs what was lost. That may turn out as late as when its conn is looked for.
 func (s *session) refuseLost(x *exchange) error {

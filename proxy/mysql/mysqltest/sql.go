@@ -181,20 +181,25 @@ func (c *Conn) kill(what string) error {
 	return nil
 }
 
+// names sets what SET NAMES sets.
+func (c *Conn) names(what string) {
+	words := strings.Fields(what)
+	charset := unquote(words[1])
+	c.Set("character_set_client", charset)
+	c.Set("character_set_results", charset)
+	c.Set("character_set_connection", charset)
+	c.unset("collation_connection") // The character set's own.
+	if len(words) == 4 {
+		c.setQuietly("collation_connection", unquote(words[3]))
+	}
+}
+
 // set runs SET.
 func (c *Conn) set(what string) error {
 	upper := strings.ToUpper(what)
 	switch {
 	case strings.HasPrefix(upper, "NAMES "):
-		words := strings.Fields(what)
-		charset := unquote(words[1])
-		c.Set("character_set_client", charset)
-		c.Set("character_set_results", charset)
-		c.Set("character_set_connection", charset)
-		c.unset("collation_connection") // The character set's own.
-		if len(words) == 4 {
-			c.setQuietly("collation_connection", unquote(words[3]))
-		}
+		c.names(what)
 	case strings.HasPrefix(upper, "TRANSACTION "):
 		c.Track(wire.TrackCharacteristics, "SET "+upper+";")
 		c.OK(wire.OK{})
@@ -203,7 +208,14 @@ func (c *Conn) set(what string) error {
 	default:
 		assignments := splitAssignments(what)
 		for _, one := range assignments {
+			if one = strings.TrimSpace(one); strings.HasPrefix(strings.ToUpper(one), "NAMES ") {
+				c.names(one)
+				continue
+			}
 			name, value, found := strings.Cut(one, "=")
+			if strings.HasPrefix(value, "@@") {
+				continue // To what it is.
+			}
 			if !found {
 				c.Err(1064, "You have an error in your SQL syntax near '"+one+"'")
 				return nil

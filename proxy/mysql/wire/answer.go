@@ -61,6 +61,7 @@ type Answer struct {
 	Seq       byte   // Sequence number of the last packet walked; where packets are given numbers, the next one gets the one behind it.
 	InsertID  bool   // An OK had a last insert id.
 	Rows      int    // Of the last result set.
+	Set       bool   // The last result was a result set.
 	Affected  uint64 // Rows, of the last OK.
 	Warnings  uint16 // Of the last OK or EOF behind rows.
 	Results   int    // Result sets and OKs seen.

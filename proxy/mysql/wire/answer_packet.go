@@ -49,6 +49,7 @@ func (a *Answer) first(p []byte) (Event, error) {
 		return EventMore, fmt.Errorf("%w: a result set of %d columns", ErrMalformed, columns)
 	}
 	a.Results++
+	a.Set = true
 	a.state, a.left, a.Rows = stateColumns, int(columns), 0
 	if a.cacheMeta && len(p) > n && p[n] == 0 {
 		a.left = 0 // The client has the definitions already; an EOF still follows where EOFs are used.
@@ -97,6 +98,7 @@ func (a *Answer) single(p []byte) (Event, error) {
 
 // resultOK takes an OK packet in place of, or behind, a result set.
 func (a *Answer) resultOK(p []byte) (Event, error) {
+	a.Set = a.Set && a.state == stateRows
 	affected, n := lenenc(p[1:])
 	id, m := lenenc(p[min(1+n, len(p)):])
 	at := 1 + n + m
