@@ -15,6 +15,7 @@ const (
 	EventWriterChanged
 	EventViewChanged    // the nodes agree on another view of the same cluster
 	EventClusterChanged // the nodes agree on another cluster UUID
+	EventSwitchoverGivenUp
 )
 
 // String gives the word for logs, metrics and the page.
@@ -36,6 +37,8 @@ func (k EventKind) String() string {
 		return "view_changed"
 	case EventClusterChanged:
 		return "cluster_changed"
+	case EventSwitchoverGivenUp:
+		return "switchover_given_up"
 	}
 	return "unknown"
 }

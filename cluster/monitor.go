@@ -261,12 +261,20 @@ func (m *Monitor) publish(prev, view *View, obs []Observation) {
 		}
 	}
 	m.metrics.count(view.Events)
-	m.tell(view)
+	m.tell(view.Events)
 }
 
-// tell logs what changed.
-func (m *Monitor) tell(v *View) {
-	for _, e := range v.Events {
+// note remembers and logs what is no difference between two views.
+func (m *Monitor) note(e Event) {
+	m.mu.Lock()
+	m.past.note(e)
+	m.mu.Unlock()
+	m.tell([]Event{e})
+}
+
+// tell logs what happened.
+func (m *Monitor) tell(events []Event) {
+	for _, e := range events {
 		args := []any{"node", e.Addr, "from", e.From.String(), "to", e.To.String()}
 		if e.Kind == EventWriterChanged {
 			args = append(args, "was", e.Was)
@@ -277,7 +285,7 @@ func (m *Monitor) tell(v *View) {
 		switch {
 		case e.Kind == EventWriterChanged && e.Addr == "":
 			m.log.Error(e.Kind.String(), args...)
-		case e.Kind == EventNodeEvicted, e.To != OK && e.To != Starting:
+		case e.Kind == EventNodeEvicted, e.Kind == EventSwitchoverGivenUp, e.To != OK && e.To != Starting:
 			m.log.Warn(e.Kind.String(), args...)
 		default:
 			m.log.Info(e.Kind.String(), args...)

@@ -31,10 +31,7 @@ func (p *past) init() { p.nodes = map[string]*track{} }
 // add notes a view's events, and a sample for each node that has answered
 // anew.
 func (p *past) add(v *View, obs []Observation) {
-	p.events = append(p.events, v.Events...)
-	if over := len(p.events) - maxEvents; over > 0 {
-		p.events = slices.Delete(p.events, 0, over)
-	}
+	p.note(v.Events...)
 	for addr := range p.nodes {
 		if v.at(addr) == nil {
 			delete(p.nodes, addr)
@@ -55,6 +52,14 @@ func (p *past) add(v *View, obs []Observation) {
 		}
 		at := slices.IndexFunc(obs, func(o Observation) bool { return o.Addr == n.Addr })
 		t.add(n, obs[at].InFlight)
+	}
+}
+
+// note notes events.
+func (p *past) note(events ...Event) {
+	p.events = append(p.events, events...)
+	if over := len(p.events) - maxEvents; over > 0 {
+		p.events = slices.Delete(p.events, 0, over)
 	}
 }
 

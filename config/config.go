@@ -42,6 +42,8 @@ type MySQL struct {
 	HandshakeTimeout time.Duration
 	// WaitForNode is how long a statement or a login waits for a usable node; 0 is not at all.
 	WaitForNode time.Duration
+	// SwitchTimeout is how long a planned change of the writer waits for transactions and writes that have begun; 0 is hardly at all.
+	SwitchTimeout time.Duration
 	// ConnectTimeout bounds dial and login on a node.
 	ConnectTimeout time.Duration
 	// Grace is how long running statements and transactions may take after SIGTERM.

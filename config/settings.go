@@ -72,6 +72,10 @@ func mysqlSettings() []Setting {
 			Doc:     "How long a statement or a login waits for a usable node before the client gets an error; 0s is not at all.",
 			binding: duration(func(c *Config) *time.Duration { return &c.MySQL.WaitForNode }, 0, time.Hour),
 		}, {
+			Path: "mysql.switch_timeout", Type: "duration", Default: "10s",
+			Doc:     "How long galley switch-writer, and galley drain of the writer, wait for transactions and writes that have begun, before they give up or, with --force, end them.",
+			binding: duration(func(c *Config) *time.Duration { return &c.MySQL.SwitchTimeout }, 0, time.Hour),
+		}, {
 			Path: "mysql.connect_timeout", Type: "duration", Default: "5s",
 			Doc:     "Time to connect and log in to a node.",
 			binding: duration(func(c *Config) *time.Duration { return &c.MySQL.ConnectTimeout }, 10*time.Millisecond, 10*time.Minute),

@@ -42,6 +42,7 @@ it sends writes to one node and reads to the least loaded one that is synced, an
   galley check -c galley.yaml     see what it would see
   galley serve -c galley.yaml     run it
   galley status -c galley.yaml    see what it sees and does
+  galley drain n1 --wait          leave a node before it is restarted; galley undrain n1 puts it back
 
 A whole configuration:
 
@@ -55,6 +56,6 @@ A whole configuration:
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newCheck(), newStatus(), newConfig(), newDemo(), newHealth(), newVersion())
+	root.AddCommand(newServe(), newCheck(), newStatus(), newSwitchWriter(), newDrain(), newUndrain(), newConfig(), newDemo(), newHealth(), newVersion())
 	return root
 }

@@ -69,6 +69,7 @@ type galley struct {
 	vars      *cluster.Variables
 	engines   *cluster.Engines
 	mysql     *mysql.Server
+	switcher  *cluster.Switcher
 	serverTLS *proxy.ServerTLS
 	nodeTLS   *proxy.ClientTLS
 	web       *webTier       // Nil without a front door for browsers.
@@ -120,12 +121,17 @@ func newGalley(c *config.Config, path string, log hclog.Logger, reload func() (*
 	if g.web, err = newWebTier(c, log.Named("web"), registry); err != nil {
 		return nil, err
 	}
+	if g.switcher, err = cluster.NewSwitcher(cluster.SwitchOptions{
+		Monitor: g.monitor, Door: g.mysql, Timeout: func() time.Duration { return g.config().MySQL.SwitchTimeout }, Logger: log.Named("cluster"), Registerer: registry,
+	}); err != nil {
+		return nil, err
+	}
 	if c.Admin.Listen == "" && c.Admin.Socket == "" {
 		return g, nil
 	}
 	g.admin, err = admin.New(admin.Options{
 		Listen: c.Admin.Listen, Token: c.Admin.Token.Reveal(), Socket: c.Admin.Socket, AllowedHosts: c.Admin.AllowedHosts,
-		Logger: log.Named("admin"), Gatherer: registry, Source: g,
+		Logger: log.Named("admin"), Gatherer: registry, Source: g, Actions: g.actions(),
 	})
 	return g, err
 }

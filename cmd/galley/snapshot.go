@@ -77,7 +77,7 @@ func eventText(e *cluster.Event) string {
 		default:
 			text = fmt.Sprintf("is the writer; %s was left: %s", e.Was, words(e.From))
 		}
-	case cluster.EventNodeAdded, cluster.EventNodeRemoved, cluster.EventNodeEvicted, cluster.EventNodeRestarted, cluster.EventViewChanged, cluster.EventClusterChanged:
+	case cluster.EventNodeAdded, cluster.EventNodeRemoved, cluster.EventNodeEvicted, cluster.EventNodeRestarted, cluster.EventViewChanged, cluster.EventClusterChanged, cluster.EventSwitchoverGivenUp:
 	}
 	if e.Detail != "" {
 		text += " (" + e.Detail + ")"
@@ -98,7 +98,7 @@ func (g *galley) nodeRow(now time.Time, n *cluster.Node) admin.NodeRow {
 		FlowControlPausedSecondsTotal: time.Duration(n.Status.PausedNS).Seconds(),
 		ThreadsRunning:                int64(n.Status.ThreadsRunning), ThreadsConnected: int64(n.Status.ThreadsConnected), MaxConnections: int64(n.Status.MaxConnections),
 		InFlight: n.Backend.InFlight(), BackendConns: int64(stats.Open), Pool: poolPart(&stats), Share: n.Share, Queries: stats.Commands, LastCommitted: n.Status.LastApplied,
-		Version: n.Status.Server.Version, Discovered: !n.Configured,
+		Version: n.Status.Server.Version, Discovered: !n.Configured, Drained: n.Drained,
 	}
 	if row.Name == "" {
 		row.Name = n.Status.NodeName
@@ -164,7 +164,7 @@ func (g *galley) mysqlPart() admin.MySQL {
 
 // problems are what the operator should see at once.
 func (g *galley) problems(view *cluster.View) []admin.Problem {
-	var all []admin.Problem
+	all := g.underWay()
 	accounts := g.accounts.State()
 	if unseen := accounts.Unseen; unseen != nil && accounts.Err == nil {
 		all = append(all, admin.Problem{

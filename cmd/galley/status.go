@@ -105,6 +105,7 @@ type statusNode struct {
 	Pool             struct {
 		InUse   int64            `json:"in_use"`
 		Idle    int64            `json:"idle"`
+		Opening int64            `json:"opening"`
 		Limit   int64            `json:"limit"`
 		Waiting int64            `json:"waiting"`
 		Longest float64          `json:"longest_wait_seconds"`

@@ -71,6 +71,7 @@ type NodeRow struct {
 	State      string // as Galera says: Synced, Donor/Desynced, Joining, …
 	Reason     string // why it is not used or only as a last choice: a word of the closed list
 	ReasonText string // a sentence: what it means and what to do
+	Drained    bool   // taken out by an operator
 
 	RecvQueue                     int64
 	SendQueue                     int64

@@ -81,6 +81,7 @@ type nodeDoc struct {
 	ProbeAge               float64  `json:"probe_age_seconds"`
 	ProbeDuration          float64  `json:"probe_duration_seconds"`
 	Discovered             bool     `json:"discovered"`
+	Drained                bool     `json:"drained"`
 }
 
 type poolDoc struct {
@@ -220,7 +221,7 @@ func newNodeDoc(n NodeRow, h *nodeHistory) nodeDoc {
 		ThreadsRunning: n.ThreadsRunning, ThreadsConnected: n.ThreadsConnected, MaxConnections: n.MaxConnections,
 		InFlight: n.InFlight, BackendConns: n.BackendConns, Pool: newPoolDoc(n.Pool), Share: finite(n.Share), QueriesTotal: n.Queries,
 		LastCommitted: n.LastCommitted, Version: n.Version,
-		ProbeAge: n.ProbeAge.Seconds(), ProbeDuration: n.ProbeDuration.Seconds(), Discovered: n.Discovered,
+		ProbeAge: n.ProbeAge.Seconds(), ProbeDuration: n.ProbeDuration.Seconds(), Discovered: n.Discovered, Drained: n.Drained,
 	}
 	if h != nil {
 		doc.QueriesPerSecond = orNull(h.queries.last())

@@ -34,6 +34,7 @@ func (s *Server) watch(ctx context.Context) {
 		now := epochOf(view)
 		s.follow(was, now)
 		was = now.after(was)
+		s.leaveDrained(view)
 		s.since106.Store(since106(view))
 		select {
 		case <-changed:
@@ -60,7 +61,7 @@ func (s *Server) cutLost(view *cluster.View) {
 func (s *Server) moveReads(view *cluster.View) {
 	for i := range view.Nodes {
 		node := &view.Nodes[i]
-		if len(view.Readers) == 0 || slices.Contains(view.Readers, i) || i == view.Writer || node.ReadGrade != cluster.Never {
+		if len(view.Readers) == 0 || slices.Contains(view.Readers, i) || i == view.Writer || node.ReadGrade != cluster.Never || node.Reason == cluster.Draining {
 			continue
 		}
 		if n := s.conns.of(node).move(); n > 0 {

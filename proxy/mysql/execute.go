@@ -16,6 +16,9 @@ const attempts = 5
 func (s *session) execute(t target, x *exchange) error {
 	var w wait
 	for ; ; w.tries++ {
+		if err := s.enterGate(t, x); err != nil {
+			return s.giveUp(x, err)
+		}
 		b, err := s.connFor(t, x, &w)
 		if err != nil {
 			return s.giveUp(x, err)

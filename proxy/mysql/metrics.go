@@ -31,6 +31,7 @@ type metrics struct {
 	sessions   atomic.Uint64
 	closed     [closeReasons]atomic.Uint64
 	waiting    atomic.Int64
+	gated      atomic.Uint64 // Statements that a switchover has held.
 	kills      [killReasons]atomic.Uint64
 	pins       [pinCount]atomic.Uint64
 	bounds     [latencyBuckets]time.Duration

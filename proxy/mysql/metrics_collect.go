@@ -15,7 +15,7 @@ func newDesc(name, help string, labels ...string) *prometheus.Desc {
 type collector struct {
 	srv                                                                         *Server
 	statements, latency, errors, sessions, opened, closed, waiting, lost, dials *prometheus.Desc
-	retries, conflicts, hidden, kills, held, refused, pinned, pins              *prometheus.Desc
+	retries, conflicts, hidden, kills, held, refused, pinned, pins, gated       *prometheus.Desc
 	pools                                                                       poolDescs
 	causal                                                                      causalDescs
 }
@@ -35,6 +35,7 @@ func newCollector(srv *Server) *collector {
 		dials:      desc("backend_dial_errors_total", "Backend conns that could not be opened."),
 		retries:    desc("retries_total", "Commands run again on another node."),
 		conflicts:  desc("deadlock_retries_total", "Autocommit statements run again because they were rolled back in favour of others."),
+		gated:      desc("statements_held_by_switchovers_total", "Transactions and writes that had to wait for a switchover before they began."),
 		held:       desc("statements_held", "Statements that wait for their turn, because as many run as may."),
 		refused:    desc("statements_refused_total", "Statements refused because their turn has not come in time."),
 		kills:      desc("kills_total", "Sessions and statements killed, by reason.", "reason"),
@@ -48,7 +49,7 @@ func newCollector(srv *Server) *collector {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.statements, c.latency, c.errors, c.sessions, c.opened, c.closed, c.waiting, c.lost, c.dials, c.retries, c.conflicts, c.hidden, c.kills, c.held, c.refused, c.pinned, c.pins} {
+	for _, d := range []*prometheus.Desc{c.statements, c.latency, c.errors, c.sessions, c.opened, c.closed, c.waiting, c.lost, c.dials, c.retries, c.conflicts, c.hidden, c.kills, c.held, c.refused, c.pinned, c.pins, c.gated} {
 		ch <- d
 	}
 	c.pools.describe(ch)
@@ -76,6 +77,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	count(c.dials, m.dialErrors.Load())
 	count(c.retries, m.retries.Load())
 	count(c.conflicts, m.conflicts.Load())
+	count(c.gated, m.gated.Load())
 	count(c.hidden, m.hidden.Load())
 	c.causal.collect(ch, &c.srv.index)
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {

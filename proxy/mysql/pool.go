@@ -151,7 +151,7 @@ func (c *connSet) take(w *waiter) (b *backendConn, room bool) {
 	if c.queue.n >= c.srv.config().Pool.MaxWaiting {
 		return nil, false
 	}
-	if c.gone { // The view is an old one.
+	if c.gone || drained(w.node) { // The view is an old one.
 		w.ch <- delivery{}
 		return nil, true
 	}
@@ -223,7 +223,7 @@ func (b *backendConn) missed() bool {
 func (c *connSet) give(b *backendConn) {
 	b.endRescue()
 	c.mu.Lock()
-	if b.lost.Load() || b.killers.Load() != 0 || b.retire || c.tooOld(b) || b.pool.stale && !c.awaited(b) || c.gone || len(b.Window()) > 0 {
+	if b.lost.Load() || b.killers.Load() != 0 || b.retire || c.tooOld(b) || b.pool.stale && !c.awaited(b) || c.gone || drained(b.node) || len(b.Window()) > 0 {
 		c.forgetConn(b)
 		c.bury(b)
 		c.pump(time.Time{})

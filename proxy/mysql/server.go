@@ -94,6 +94,7 @@ type Server struct {
 	index    readIndex
 	peers    func() bool // Whether other galleys write to the cluster.
 	flights  flights
+	gate     gate
 
 	mu       sync.Mutex
 	sessions map[uint32]*session

@@ -97,6 +97,7 @@ type sessionShown struct {
 
 	login       atomic.Pointer[login] // Set when the client has logged in.
 	waitTimeout atomic.Int64          // In seconds, as the session has set it; 0 is the cluster's.
+	writing     writing
 }
 
 // serve runs the session until it ends and says why it did.
@@ -114,6 +115,7 @@ func (s *session) serve() error {
 		if err = s.command(&cmd); err == nil {
 			s.letGo()
 		}
+		s.leaveGate()
 		s.shown.busy.end()
 		if err != nil {
 			return err

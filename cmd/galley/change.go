@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// newSwitchWriter asks the running galley for another writer.
+func newSwitchWriter() *cobra.Command {
+	return newChange(&cobra.Command{
+		Use:   "switch-writer [NODE]",
+		Short: "Make another node the writer, without an error for any client",
+		Long: `switch-writer has the galley that runs with this configuration make NODE (its address or its name) the writer, or the best node where none is named.
+New transactions and writes are held for a moment, those that have begun end, the new writer applies all of it, and then everything goes on there.
+When that does not come within mysql.switch_timeout, nothing is changed and the sessions that held it up are named; with --force their transactions
+are ended with a deadlock error (1213), which applications answer by beginning them again.`,
+		Example: `  galley switch-writer -c galley.yaml
+  galley switch-writer n2 --address 127.0.0.1:9306`,
+		Args: cobra.MaximumNArgs(1),
+	}, true, nil)
+}
+
+// newDrain asks it to take a node out.
+func newDrain() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "drain NODE",
+		Short: "Take a node out, for a restart for example, without an error for any client",
+		Long: `drain has the galley that runs with this configuration send nothing new to NODE (its address or its name). If it is the writer, another node
+becomes the writer first, as by switch-writer. What runs on the node ends there, and idle connections are closed. The node stays out, also over its
+restart, until galley undrain puts it back.
+--wait returns when no session has a connection to the node any more; until then it says who has. Ending it by Ctrl-C leaves the node drained.`,
+		Example: `  galley drain n1 --wait && ssh n1 systemctl restart mariadb && galley undrain n1`,
+		Args:    cobra.ExactArgs(1),
+	}
+	wait := cmd.Flags().Bool("wait", false, "return when nothing of galley's clients is on the node any more")
+	return newChange(cmd, true, func(a *asker, node string) error {
+		if !*wait {
+			return nil
+		}
+		return awaitDrained(cmd.Context(), a, node, cmd.OutOrStdout())
+	})
+}
+
+// newUndrain asks it to put a node back.
+func newUndrain() *cobra.Command {
+	return newChange(&cobra.Command{
+		Use:     "undrain NODE",
+		Short:   "Put a drained node back",
+		Long:    `undrain has the galley that runs with this configuration use NODE (its address or its name) again, as soon as it is synced.`,
+		Example: `  galley undrain n1`,
+		Args:    cobra.ExactArgs(1),
+	}, false, nil)
+}
+
+// newChange makes cmd have the action of its name done by the running galley, and does what comes behind that.
+func newChange(cmd *cobra.Command, forcible bool, then func(a *asker, node string) error) *cobra.Command {
+	var force bool
+	if forcible {
+		cmd.Flags().BoolVar(&force, "force", false, "end transactions that take longer than mysql.switch_timeout with a deadlock error")
+	}
+	ask := askFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		a, err := ask()
+		if err != nil {
+			return err
+		}
+		params := map[string]string{}
+		if len(args) > 0 {
+			params["node"] = args[0]
+		}
+		if force {
+			params["force"] = "true"
+		}
+		text, err := a.act(cmd.Context(), cmd.Name(), params)
+		if err != nil {
+			return err
+		}
+		if _, err = fmt.Fprintln(cmd.OutOrStdout(), printable(text)); err != nil || then == nil {
+			return err
+		}
+		return then(a, params["node"])
+	}
+	return cmd
+}
+
+// act has the running galley do something, for as long as it takes; ending ctx calls it off.
+func (a *asker) act(ctx context.Context, name string, params map[string]string) (result string, err error) {
+	body, err := json.Marshal(params)
+	if err != nil {
+		return "", err
+	}
+	status, answer, err := a.send(ctx, http.MethodPost, "/api/actions/"+name, body)
+	if err != nil {
+		return "", err
+	}
+	var told struct{ Result, Error string }
+	if err := json.Unmarshal(answer, &told); err != nil {
+		return "", a.refused(status, answer)
+	}
+	switch status {
+	case http.StatusOK:
+		return told.Result, nil
+	case http.StatusConflict:
+		return "", errors.New(printable(told.Error))
+	}
+	return "", a.refused(status, []byte(told.Error))
+}
+
+// drainTick is how often it is looked whether a drained node has been left.
+const drainTick = 300 * time.Millisecond
+
+// awaitDrained returns when no session has a connection to the node; what it waits for it tells on out whenever that is something else.
+func awaitDrained(ctx context.Context, a *asker, node string, out io.Writer) error {
+	ticker := time.NewTicker(drainTick)
+	defer ticker.Stop()
+	told := ""
+	for {
+		status, body, err := a.get(ctx, "/api/status")
+		if err != nil {
+			return err
+		}
+		if status != http.StatusOK {
+			return a.refused(status, body)
+		}
+		var s statusAnswer
+		if err := json.Unmarshal(body, &s); err != nil {
+			return fmt.Errorf("galley at %s answers what is no status: %w", a.where, err)
+		}
+		left, n := s.leftOn(node)
+		if n == 0 {
+			return nil
+		}
+		if left != told {
+			told = left
+			if _, err := fmt.Fprintln(out, printable(left)); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return errors.New("no longer waited for; the node stays drained")
+		}
+	}
+}
+
+// leftOn tells what galley's clients still have on a node.
+func (s *statusAnswer) leftOn(node string) (text string, conns int64) {
+	at := slices.IndexFunc(s.Nodes, func(n statusNode) bool { return n.ID == node || n.Addr == node || n.Name == node })
+	if at < 0 {
+		return "", 0
+	}
+	n := &s.Nodes[at]
+	conns = n.Pool.InUse + n.Pool.Idle + n.Pool.Opening
+	var who []string
+	for _, r := range s.MySQL.Sessions {
+		if !slices.Contains(r.Holds, n.ID) {
+			continue
+		}
+		doing := r.State
+		if len(r.Pins) > 0 {
+			doing += ", pinned by " + strings.Join(r.Pins, ", ")
+		}
+		who = append(who, fmt.Sprintf("session %d of %s at %s (%s)", r.ID, r.User, r.Client, doing))
+	}
+	const most = 5
+	if more := len(who) - most; more > 0 {
+		who = append(who[:most], fmt.Sprintf("%d more", more))
+	}
+	text = fmt.Sprintf("%d of galley's connections are left there", conns)
+	if len(who) > 0 {
+		text += ": " + strings.Join(who, "; ")
+	}
+	return text, conns
+}

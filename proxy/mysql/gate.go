@@ -1,0 +1,150 @@
+package mysql
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"galley/cluster"
+	"galley/proxy/mysql/classify"
+	"galley/proxy/mysql/wire"
+)
+
+// gate is where a switchover keeps back the transactions and writes that have not begun, so that nothing is under way on the writer when its role moves (cluster.Switcher).
+//
+// A session says that it writes before it looks whether the gate is shut, and whoever shuts it looks for sessions that write after that: so each write is either held or seen. It says so once
+// for a transaction, and no longer after its end has been answered.
+type gate struct {
+	mu   sync.Mutex
+	by   int // Who keep it shut.
+	shut atomic.Pointer[shutGate]
+}
+
+// shutGate is one time that the gate is shut.
+type shutGate struct{ over chan struct{} }
+
+// Hold shuts the gate until release is called; several may do so at the same time.
+func (s *Server) Hold() (release func()) {
+	g := &s.gate
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.by++; g.by == 1 {
+		g.shut.Store(&shutGate{over: make(chan struct{})})
+	}
+	return sync.OnceFunc(func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.by--; g.by == 0 {
+			close(g.shut.Swap(nil).over)
+		}
+	})
+}
+
+// pinsBusy are the pins whose sessions have begun what others may run into, or is to be ended on the same node: they are waited for like transactions.
+const pinsBusy = pinLockedTables | pinGlobalLock | pinXA
+
+// writing is what the gate knows of a session.
+type writing struct {
+	serial atomic.Uint64 // Of the transaction or write under way, as far as it is for the writer; 0 for none.
+	end    atomic.Uint64 // The one that is to end.
+}
+
+// enterGate is called before x takes a conn for t. It waits where the gate is shut, unless x belongs to what has begun. Its error is a *wire.ServerError for the client, or an *errSession.
+func (s *session) enterGate(t target, x *exchange) error {
+	w := &s.shown.writing
+	if serial := w.serial.Load(); serial != 0 {
+		if w.end.Load() == serial {
+			return s.endTransaction(x)
+		}
+		return nil
+	}
+	if t == toReader || t == toNode || t == toConn || s.trx != nil && s.trx == s.reader.conn {
+		return nil
+	}
+	for {
+		w.serial.Store(s.shown.busy.count)
+		shut := s.srv.gate.shut.Load()
+		if shut == nil || s.trx != nil || s.state.pins != 0 {
+			return nil
+		}
+		w.serial.Store(0)
+		if err := s.waitFor(shut); err != nil {
+			return err
+		}
+	}
+}
+
+// leaveGate is called when a command has its answer.
+func (s *session) leaveGate() {
+	if s.shown.writing.serial.Load() != 0 && (s.trx == nil || s.trx == s.reader.conn) && s.state.pins&pinsBusy == 0 {
+		s.shown.writing.serial.Store(0)
+	}
+}
+
+// waitFor waits until the gate is open.
+func (s *session) waitFor(shut *shutGate) error {
+	s.takeHalts()
+	s.srv.metrics.gated.Add(1)
+	s.srv.metrics.waiting.Add(1)
+	s.shown.waiting.Store(true)
+	defer func() {
+		s.shown.waiting.Store(false)
+		s.srv.metrics.waiting.Add(-1)
+	}()
+	select {
+	case <-shut.over:
+		return nil
+	case <-s.halt:
+		return errHalted()
+	case <-s.ctx.Done():
+		return endSession(s.stopReason(), context.Cause(s.ctx))
+	}
+}
+
+// endTransaction ends the session's transaction as a deadlock does, because a switchover does not wait for it any more: it is undone on its node, and x does not run. Where something else would be
+// lost with it, and where x ends it, it goes on.
+func (s *session) endTransaction(x *exchange) error {
+	if s.trx == nil || s.state.pins != 0 || x.of == classify.Rollback {
+		return nil
+	}
+	b := s.trx
+	s.trx = nil
+	s.status &^= wire.StatusInTrans | wire.StatusInTransReadOnly
+	if err := b.command(wire.ComQuery, "ROLLBACK"); err != nil {
+		s.drop(b)
+	}
+	s.showHold()
+	return wire.NewError(codeDeadlock, "Deadlock found when trying to get lock; try restarting transaction")
+}
+
+// Writing implements cluster.Door.
+func (s *Server) Writing() cluster.Writing {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all cluster.Writing
+	now := time.Now()
+	for _, c := range s.sessions {
+		serial, held, inTrans := c.shown.writing.serial.Load(), pins(c.shown.pins.Load()), c.shown.inTrans.Load()
+		switch {
+		case held != 0 && held&pinsBusy == 0 && !inTrans:
+			all.Pinned++
+		case serial != 0:
+			w := cluster.WritingSession{ID: c.id, Serial: serial, User: c.userName(), Client: c.shown.addr, Doing: "running", For: c.since(now)}
+			if !c.shown.busy.busy() {
+				w.Doing = "in transaction"
+			}
+			all.Sessions = append(all.Sessions, w)
+		}
+	}
+	return all
+}
+
+// EndTransactions implements cluster.Door.
+func (s *Server) EndTransactions(of []cluster.WritingSession) {
+	for _, w := range of {
+		if c := s.session(uint64(w.ID)); c != nil {
+			c.shown.writing.end.Store(w.Serial)
+		}
+	}
+}
