@@ -110,10 +110,14 @@ func buildGalley(ctx context.Context, dir string) (string, error) {
 // errGone ends every waiting.
 var errGone = errors.New("galley is gone")
 
+// maxSocket is how long the path of a unix socket may be for galley.
+const maxSocket = 88
+
 // galleyProcess is the galley under test.
 type galleyProcess struct {
 	addr    string
 	admin   string
+	socket  string // Of its admin door, where the path is short enough.
 	logFile string
 	cmd     *exec.Cmd
 	ended   chan struct{}
@@ -135,6 +139,9 @@ func startGalley(ctx context.Context, dir, mysql, cluster string) (*galleyProces
 	// One account more than there: its password cannot be imported (TestAuthentication).
 	cfg := fmt.Sprintf("mysql:\n  listen: %s\n  users: [{user: a_conf, password: pw}]\n%scluster:\n  nodes: [%s]\n  monitor: {user: %s, password: %s}\n%sadmin:\n  listen: %s\n",
 		addr, mysql, strings.Join(suite.lab.Addrs(), ", "), monitor.User, monitor.Password, cluster, admin)
+	if g.socket = filepath.Join(dir, "a.sock"); len(g.socket) <= maxSocket {
+		cfg += "  socket: " + g.socket + "\n"
+	}
 	file := filepath.Join(dir, "galley.yaml")
 	if err := os.WriteFile(file, []byte(cfg), 0o600); err != nil {
 		return nil, err

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"galley/proxy/admin"
 )
 
 // newSwitchWriter asks the running galley for another writer.
@@ -46,19 +48,27 @@ restart, until galley undrain puts it back.
 		if !*wait {
 			return nil
 		}
-		return awaitDrained(cmd.Context(), a, node, cmd.OutOrStdout())
+		return await(cmd.Context(), a, cmd.OutOrStdout(), func(s *statusAnswer) string { return s.leftOn(node) })
 	})
 }
 
 // newUndrain asks it to put a node back.
 func newUndrain() *cobra.Command {
-	return newChange(&cobra.Command{
-		Use:     "undrain NODE",
-		Short:   "Put a drained node back",
-		Long:    `undrain has the galley that runs with this configuration use NODE (its address or its name) again, as soon as it is synced.`,
-		Example: `  galley undrain n1`,
+	cmd := &cobra.Command{
+		Use:   "undrain NODE",
+		Short: "Put a drained node back",
+		Long: `undrain has the galley that runs with this configuration use NODE (its address or its name) again, as soon as it is synced.
+--wait returns when it is used; until then it says why it is not.`,
+		Example: `  galley undrain n1 --wait`,
 		Args:    cobra.ExactArgs(1),
-	}, false, nil)
+	}
+	wait := cmd.Flags().Bool("wait", false, "return when the node is used again")
+	return newChange(cmd, false, func(a *asker, node string) error {
+		if !*wait {
+			return nil
+		}
+		return await(cmd.Context(), a, cmd.OutOrStdout(), func(s *statusAnswer) string { return s.unused(node) })
+	})
 }
 
 // newChange makes cmd have the action of its name done by the running galley, and does what comes behind that.
@@ -115,12 +125,12 @@ func (a *asker) act(ctx context.Context, name string, params map[string]string) 
 	return "", a.refused(status, []byte(told.Error))
 }
 
-// drainTick is how often it is looked whether a drained node has been left.
-const drainTick = 300 * time.Millisecond
+// changeTick is how often it is looked whether what is waited for has come.
+const changeTick = 300 * time.Millisecond
 
-// awaitDrained returns when no session has a connection to the node; what it waits for it tells on out whenever that is something else.
-func awaitDrained(ctx context.Context, a *asker, node string, out io.Writer) error {
-	ticker := time.NewTicker(drainTick)
+// await returns when missing, which says what is still waited for, has nothing to say. On out it tells of it whenever that is something else.
+func await(ctx context.Context, a *asker, out io.Writer, missing func(*statusAnswer) string) error {
+	ticker := time.NewTicker(changeTick)
 	defer ticker.Stop()
 	told := ""
 	for {
@@ -135,8 +145,8 @@ func awaitDrained(ctx context.Context, a *asker, node string, out io.Writer) err
 		if err := json.Unmarshal(body, &s); err != nil {
 			return fmt.Errorf("galley at %s answers what is no status: %w", a.where, err)
 		}
-		left, n := s.leftOn(node)
-		if n == 0 {
+		left := missing(&s)
+		if left == "" {
 			return nil
 		}
 		if left != told {
@@ -148,19 +158,39 @@ func awaitDrained(ctx context.Context, a *asker, node string, out io.Writer) err
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			return errors.New("no longer waited for; the node stays drained")
+			return errors.New("no longer waited for; what was asked for is done all the same")
 		}
 	}
 }
 
-// leftOn tells what galley's clients still have on a node.
-func (s *statusAnswer) leftOn(node string) (text string, conns int64) {
-	at := slices.IndexFunc(s.Nodes, func(n statusNode) bool { return n.ID == node || n.Addr == node || n.Name == node })
+// node finds a node by its address or its name.
+func (s *statusAnswer) node(key string) *statusNode {
+	at := slices.IndexFunc(s.Nodes, func(n statusNode) bool { return n.ID == key || n.Addr == key || n.Name == key })
 	if at < 0 {
-		return "", 0
+		return nil
 	}
-	n := &s.Nodes[at]
-	conns = n.Pool.InUse + n.Pool.Idle + n.Pool.Opening
+	return &s.Nodes[at]
+}
+
+// unused tells why a node is not used.
+func (s *statusAnswer) unused(key string) string {
+	n := s.node(key)
+	switch {
+	case n == nil:
+		return "It is not in the cluster."
+	case n.Role == admin.RoleOut:
+		return "It is not used yet: " + strings.ReplaceAll(n.Reason, "_", " ") + "."
+	}
+	return ""
+}
+
+// leftOn tells what galley's clients still have on a node.
+func (s *statusAnswer) leftOn(key string) string {
+	const most = 5 // Sessions that are named.
+	n := s.node(key)
+	if n == nil || n.Pool.InUse+n.Pool.Idle+n.Pool.Opening == 0 {
+		return ""
+	}
 	var who []string
 	for _, r := range s.MySQL.Sessions {
 		if !slices.Contains(r.Holds, n.ID) {
@@ -172,13 +202,12 @@ func (s *statusAnswer) leftOn(node string) (text string, conns int64) {
 		}
 		who = append(who, fmt.Sprintf("session %d of %s at %s (%s)", r.ID, r.User, r.Client, doing))
 	}
-	const most = 5
 	if more := len(who) - most; more > 0 {
 		who = append(who[:most], fmt.Sprintf("%d more", more))
 	}
-	text = fmt.Sprintf("%d of galley's connections are left there", conns)
+	text := fmt.Sprintf("%d of galley's connections are left there", n.Pool.InUse+n.Pool.Idle+n.Pool.Opening)
 	if len(who) > 0 {
 		text += ": " + strings.Join(who, "; ")
 	}
-	return text, conns
+	return text + "."
 }

@@ -1,0 +1,198 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"galley/cluster/clusterlab"
+)
+
+// command runs one of galley's commands for operators against a galley, and gives what it says.
+func (g *galleyProcess) command(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(suite.ctx, time.Minute)
+	defer cancel()
+	began := time.Now()
+	out, err := exec.CommandContext(ctx, suite.bin, append(args, "--socket", g.socket)...).CombinedOutput()
+	text := strings.TrimSpace(string(out))
+	t.Logf("galley %s (%.2f s): %s", strings.Join(args, " "), time.Since(began).Seconds(), text)
+	return text, err
+}
+
+// must is command that has to work.
+func (g *galleyProcess) must(t *testing.T, args ...string) string {
+	t.Helper()
+	text, err := g.command(t, args...)
+	if err != nil {
+		t.Fatalf("galley %s: %v: %s", strings.Join(args, " "), err, text)
+	}
+	return text
+}
+
+// crowd is several loads of all manners at the same time.
+type crowd []*load
+
+// startCrowd starts n of them.
+func startCrowd(t *testing.T, event string, run, n int) crowd {
+	t.Helper()
+	var c crowd
+	for i := range n {
+		c = append(c, startLoad(t, event, run+i))
+	}
+	return c
+}
+
+// finish ends them, checks the rows, and reports all as one; no client may have had an error.
+func (c crowd) finish(t *testing.T) {
+	t.Helper()
+	all := outcome{event: c[0].out.event, errors: map[string]int{}}
+	for _, l := range c {
+		l.end()
+		l.verify(t)
+		all.ops += l.out.ops
+		all.longest, all.longestRead = max(all.longest, l.out.longest), max(all.longestRead, l.out.longestRead)
+		for kind, n := range l.out.errors {
+			all.errors[kind] += n
+		}
+		if len(l.kept) < 50 || len(l.reads) < 50 {
+			t.Errorf("only %d writes and %d reads were answered", len(l.kept), len(l.reads))
+		}
+	}
+	fmt.Fprintln(os.Stdout, all)
+	suite.report.add(all)
+	if n := all.count(); n > 0 {
+		t.Errorf("clients had %d errors: %s", n, all.kinds())
+	}
+}
+
+// appConns is how many connections of the application's there are on a node.
+func appConns(t *testing.T, n *clusterlab.Node) (conns int) {
+	t.Helper()
+	err := openNode(t, n).QueryRowContext(suite.ctx, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = ?", suite.lab.App().User).Scan(&conns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conns
+}
+
+// TestPlannedChanges moves the writer, and takes a reader and the writer out and puts them back, under the load of 64 clients.
+func TestPlannedChanges(t *testing.T) {
+	needGalley(t)
+	g := suite.galley
+	before := settle(t)
+	c := startCrowd(t, "switch_and_drain", 300, 7)
+	time.Sleep(time.Second)
+	reader := anyReader(before)
+	if text := g.must(t, "switch-writer", reader); !strings.HasPrefix(text, reader+" (") || !strings.Contains(text, "is the writer. Writes were held for ") {
+		t.Errorf("told %q", text)
+	}
+	time.Sleep(time.Second)
+	g.must(t, "switch-writer")
+	time.Sleep(time.Second)
+	now, err := lookAtRoles(suite.ctx, openDB(t, galleyConfig()), 6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now.writer == reader || now.readers[now.writer] > 0 {
+		t.Errorf("after two switchovers: %+v", now)
+	}
+	for _, name := range []string{anyReader(now), now.writer} {
+		node := nodeNamed(t, name)
+		g.must(t, "drain", name, "--wait")
+		if n := appConns(t, node); n > 0 {
+			t.Errorf("%d connections are on %s, which is drained", n, name)
+		}
+		from := time.Now()
+		time.Sleep(time.Second)
+		if n := c[0].readsFrom(from, time.Now())[name]; n > 0 || appConns(t, node) > 0 {
+			t.Errorf("%d reads on %s, which is drained", n, name)
+		}
+		if text := g.must(t, "status"); !strings.Contains(text, "draining") {
+			t.Errorf("status says nothing of it: %s", text)
+		}
+		g.must(t, "undrain", name)
+		time.Sleep(500 * time.Millisecond)
+	}
+	settle(t)
+	c.finish(t)
+}
+
+// TestRollingRestart restarts all nodes, each drained before, under the load of 64 clients.
+func TestRollingRestart(t *testing.T) {
+	needGalley(t)
+	g := suite.galley
+	settle(t)
+	c := startCrowd(t, "rolling_restart_drained", 320, 7)
+	time.Sleep(time.Second)
+	for _, n := range suite.lab.Nodes() {
+		g.must(t, "drain", n.Name(), "--wait")
+		if err := n.Terminate(suite.ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := startNode(suite.ctx, n); err != nil {
+			t.Fatal(err)
+		}
+		g.must(t, "undrain", n.Name(), "--wait")
+	}
+	settle(t)
+	c.finish(t)
+}
+
+// TestSwitchoverGivenUp has a transaction that does not end hold a switchover up.
+func TestSwitchoverGivenUp(t *testing.T) {
+	needGalley(t)
+	settle(t)
+	dir, err := os.MkdirTemp("", "galley-e2e-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	g, err := startGalley(t.Context(), dir, "  switch_timeout: 1s\n", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.stop()
+	open, other := newPeer(t, g.addr, suite.lab.App()), newPeer(t, g.addr, suite.lab.App())
+	writer := func() (name string) {
+		other.t = t
+		other.scan("SELECT /* galley:writer */ @@wsrep_node_name", &name)
+		return name
+	}
+	at := writer()
+	open.exec("BEGIN")
+	open.exec("INSERT INTO seen VALUES (0, 0, -91, 'open')")
+	want := fmt.Sprintf("nothing is changed: held up by session %d of app at 127.0.0.1:", open.id)
+	if text, err := g.command(t, "switch-writer"); err == nil || !strings.Contains(text, want) {
+		t.Errorf("%v: told %q, want %q", err, text, want)
+	}
+	if text, err := g.command(t, "drain", at); err == nil || !strings.Contains(text, want) {
+		t.Errorf("%v: told %q, want %q", err, text, want)
+	}
+	if now := writer(); now != at {
+		t.Errorf("the writer is %s and was %s", now, at)
+	}
+	if text := g.must(t, "switch-writer", "--force"); !strings.Contains(text, "The transactions of 1 session were ended") {
+		t.Errorf("told %q", text)
+	}
+	if now := writer(); now == at {
+		t.Errorf("the writer is still %s", now)
+	}
+	open.fails("COMMIT", 1213)
+	open.exec("BEGIN")
+	open.exec("INSERT INTO seen VALUES (0, 0, -92, 'again')")
+	open.exec("COMMIT")
+	var rows sql.NullString
+	other.scan("SELECT GROUP_CONCAT(seq ORDER BY seq) FROM seen WHERE seq IN (-91, -92)", &rows)
+	if rows.String != "-92" {
+		t.Errorf("rows %s", rows.String)
+	}
+	other.exec("DELETE FROM seen WHERE seq IN (-91, -92)")
+}
