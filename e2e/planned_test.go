@@ -150,12 +150,7 @@ func TestRollingRestart(t *testing.T) {
 func TestSwitchoverGivenUp(t *testing.T) {
 	needGalley(t)
 	settle(t)
-	dir, err := os.MkdirTemp("", "galley-e2e-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	g, err := startGalley(t.Context(), dir, "  switch_timeout: 1s\n", "")
+	g, err := startGalley(t.Context(), t.TempDir(), "  switch_timeout: 1s\n", "")
 	if err != nil {
 		t.Fatal(err)
 	}
