@@ -32,13 +32,11 @@ type Options struct {
 }
 
 // Action is something that an authorised caller can have done: POST /api/actions/{Name}. Label and Confirm are for
-// whoever draws a button; On says which nodes have one, whose ID is then the parameter node, and is nil where none has.
-// Run's text goes to the caller, as does its error.
+// whoever draws a button. Run's text goes to the caller, as does its error.
 type Action struct {
 	Name    string
 	Label   string
 	Confirm string
-	On      func(n *NodeRow) bool
 	Run     func(ctx context.Context, params map[string]string) (string, error)
 }
 
