@@ -190,7 +190,7 @@ func (l *Lease) do(ctx context.Context, view *View, step lease.Step, wish lease.
 		}
 	case lease.Begin, lease.End, lease.Undo:
 		row := step.After(l.rules.Row(), l.self)
-		err = l.store.change(ctx, row, address(view, row.Writer))
+		err = l.store.change(ctx, step, row, address(view, row.Writer))
 		l.rules.Stale()
 	}
 	if lostRace(err) {

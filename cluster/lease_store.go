@@ -167,15 +167,40 @@ func (s *leaseStore) join(ctx context.Context, me *lease.Peer, name string) erro
 
 // change makes the lease what row says if its epoch is the one before, and
 // tells all galleys' rows.
-func (s *leaseStore) change(ctx context.Context, row lease.Row, addr string) error {
+func (s *leaseStore) change(ctx context.Context, by lease.Step, row lease.Row, addr string) error {
 	return s.within(ctx, func(tx *sql.Tx) error {
 		if err := one(tx.ExecContext(ctx, s.text("UPDATE %s.lease SET epoch=?, writer=?, writer_address=?, target=?, holder=?, soft=?, changed=CURRENT_TIMESTAMP WHERE id=1 AND epoch=?"),
 			row.Epoch, row.Writer, addr, row.Target, row.Holder, row.Soft, row.Epoch-1)); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, s.text("UPDATE %s.galleys SET epoch=?"), row.Epoch)
+		// This writes all rows, so it meets whoever confirms at the same time.
+		if _, err := tx.ExecContext(ctx, s.text("UPDATE %s.galleys SET epoch=?"), row.Epoch); err != nil || by.Do != lease.End {
+			return err
+		}
+		peers, err := s.beats(ctx, tx)
+		if err == nil && !by.Holds(row.Holder, peers) {
+			err = errFenced
+		}
 		return err
 	})
+}
+
+// beats reads the galleys' beats within a transaction that has changed their
+// rows.
+func (s *leaseStore) beats(ctx context.Context, tx *sql.Tx) (peers []lease.Peer, err error) {
+	rows, err := tx.QueryContext(ctx, s.text("SELECT id, beat FROM %s.galleys FOR UPDATE"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var p lease.Peer
+		if err := rows.Scan(&p.ID, &p.Beat); err != nil {
+			return nil, err
+		}
+		peers = append(peers, p)
+	}
+	return peers, rows.Err()
 }
 
 // leave deletes rows of galleys.

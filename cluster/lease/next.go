@@ -43,6 +43,18 @@ type Step struct {
 	Target string
 	Soft   bool
 	At     time.Duration
+	// Others are the beats of the other galleys by which End was decided: it
+	// holds only where they are still so, and there is nobody else. A galley
+	// that lets its transactions end goes on confirming.
+	Others map[string]int64
+}
+
+// Holds says whether the rows of galleys are as End takes them to be.
+func (s Step) Holds(self string, peers []Peer) bool {
+	return !slices.ContainsFunc(peers, func(p Peer) bool {
+		beat, ok := s.Others[p.ID]
+		return p.ID != self && (!ok || beat != p.Beat)
+	})
 }
 
 // After gives the row that a change makes of the present one. Only Begin, End
@@ -112,7 +124,10 @@ func (s *State) moving(now time.Duration, w Wish, step Step) Step {
 	case s.acked < s.row.Epoch && now >= s.until:
 		step.Do = Ack // It has stopped, whatever is under way.
 	case mine && s.stopped(now) && s.othersStopped(now) && slices.Contains(w.Sees, s.row.Target):
-		step.Do = End
+		step.Do, step.Others = End, make(map[string]int64, len(s.peers))
+		for _, p := range s.peers {
+			step.Others[p.ID] = p.Beat
+		}
 	case now >= s.looked+s.Times.Poll:
 		step.Do = Read
 	case s.row.Soft || s.acked >= s.row.Epoch:
