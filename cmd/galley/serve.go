@@ -115,6 +115,7 @@ func newGalley(c *config.Config, path string, log hclog.Logger, reload func() (*
 		Config: c.MySQL, TLS: g.serverTLS, NodeTLS: g.nodeTLS, SendProxyHeader: c.Cluster.SendProxyProtocol, Cluster: g.monitor, Accounts: g.accounts, Variables: g.vars, Engines: g.engines, Logger: log.Named("mysql"), Registerer: registry,
 		AllowPublicKeyRetrieval: c.Cluster.AllowPublicKeyRetrieval,
 		User:                    c.Cluster.Monitor.User, Password: c.Cluster.Monitor.Password,
+		Peers: func() bool { peers, _ := g.lease.Peers(); return peers },
 	}); err != nil {
 		return nil, err
 	}

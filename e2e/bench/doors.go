@@ -22,6 +22,8 @@ const (
 	doorGalley   = "galley"
 	doorOther    = "other galley"
 	doorUnshared = "galley, not sharing"
+	doorEventual = "galley, eventual"
+	doorStrict   = "galley, strict"
 	doorFew      = "galley, 60 clients"
 	doorOneNode  = "galley, one node"
 )

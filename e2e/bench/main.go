@@ -102,6 +102,7 @@ func (r *runner) measure(ctx context.Context, res *results) error {
 	}{
 		{partPHP, r.measurePHP},
 		{partSharing, r.measureSharing},
+		{partLevels, r.measureConsistency},
 		{partCrowd, r.measureCrowd},
 		{partSysbench, r.measureSysbench},
 		{partLarge, r.measureLarge},

@@ -16,6 +16,7 @@ const (
 	partLarge    = "large"
 	partPHP      = "php"
 	partSharing  = "sharing"
+	partLevels   = "consistency"
 	partCrowd    = "crowd"
 	partIdle     = "idle"
 )
@@ -41,7 +42,7 @@ type plan struct {
 
 // allParts are the parts in the order in which they are run.
 func allParts() []string {
-	return []string{partPHP, partSharing, partCrowd, partSysbench, partLarge, partIdle}
+	return []string{partPHP, partSharing, partLevels, partCrowd, partSysbench, partLarge, partIdle}
 }
 
 // idleBehindHAProxy is how many idle clients HAProxy gets: for each of them the nodes have a connection as well.
