@@ -46,6 +46,12 @@ type lasting struct {
 	stall   uint32    // The client's write that waits.
 	stalled time.Time // Since when.
 	dealt   uint64    // The activity whose statement has been killed.
+
+	asleep atomic.Bool // It is not looked at in each tick. What follows is guarded by the mutex of sleepers.
+	seq    uint32      // Counts its sleeps.
+	at     int         // Its place among those awake, if it is listed there.
+	listed bool
+	left   bool
 }
 
 // runs publishes that x runs on b, and whether it only reads.

@@ -95,6 +95,7 @@ type Server struct {
 	peers    func() bool // Whether other galleys write to the cluster.
 	flights  flights
 	gate     gate
+	sleepers sleepers
 
 	mu       sync.Mutex
 	sessions map[uint32]*session
@@ -285,6 +286,7 @@ func (s *Server) register(c *session) bool {
 	}
 	c.id = base | s.nextID
 	s.sessions[c.id] = c
+	s.sleepers.add(c)
 	return true
 }
 
@@ -292,6 +294,7 @@ func (s *Server) unregister(c *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, c.id)
+	s.sleepers.leave(c)
 }
 
 func (s *Server) session(id uint64) *session {

@@ -112,6 +112,7 @@ func (s *session) serve() error {
 		if !s.shown.busy.begin(cmd.Body[0]) {
 			return endSession(s.stopReason(), context.Cause(s.ctx))
 		}
+		s.srv.sleepers.stir(s)
 		if err = s.command(&cmd); err == nil {
 			s.letGo()
 		}

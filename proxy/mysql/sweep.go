@@ -11,7 +11,7 @@ import (
 	"galley/proxy/mysql/wire"
 )
 
-// sweepTick is how often the sweeper looks at every session. What it measures is as exact as that, and never too short.
+// sweepTick is how often the sweeper looks at every session that is not asleep (sleepers.go). What it measures is as exact as that, and never too short.
 const sweepTick = 250 * time.Millisecond
 
 var (
@@ -36,13 +36,14 @@ func (s *Server) sweep(ctx context.Context) {
 	}
 }
 
-// sweepAll looks at every session once. all is scratch.
+// sweepAll looks at the sessions whose turn it is. all is scratch.
 func (s *Server) sweepAll(all []*session, now time.Time) []*session {
-	all = s.allSessions(all)
+	all = s.sleepers.due(all, now)
 	facts := &s.cluster.View().Server
 	r := rules{config: s.config(), idle: facts.WaitTimeout, interactive: facts.InteractiveTimeout}
 	for i, c := range all {
 		c.sweep(&r, now)
+		s.sleepers.rest(c, now)
 		all[i] = nil
 	}
 	return all
