@@ -188,7 +188,7 @@ func (brokenBody) Close() error { return nil }
 
 func TestTruncatedAnswers(t *testing.T) {
 	b := serve(t, nil)
-	for n, want := range map[int]string{0: "502", 1000: "502", 3 << 20: "200 BROKEN"} {
+	for n, want := range map[int]string{0: "502", 1000: "502", 3 << 20: "200 BROKEN or 502"} {
 		for _, accept := range []string{"gzip", "identity"} {
 			b.pool.answers(func() *fpm.Response {
 				r := page(200, "")
@@ -200,7 +200,8 @@ func TestTruncatedAnswers(t *testing.T) {
 			if strings.HasSuffix(body, " BROKEN") {
 				got += " BROKEN"
 			}
-			if got != want {
+			// Whether the beginning of a long one was sent before its end is known is a matter of time; that it is never taken for the whole is not.
+			if got != want && (n < 1<<20 || got != "502" && got != "200 BROKEN") {
 				t.Errorf("%d bytes, %s: %s, want %s", n, accept, got, want)
 			}
 		}
