@@ -15,6 +15,9 @@ GOLANGCI_VERSION := 2.15.0
 TOOLS            ?= $(CURDIR)/.cache/bin
 GOLANGCI         := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 
+# WordPress as the demo and the tests of the web tier use it.
+WORDPRESS ?= $(CURDIR)/.cache/wordpress
+
 REPORT := $(CURDIR)/.cache/e2e-report.txt
 
 export GOFLAGS += -p=$(JOBS)
@@ -31,8 +34,9 @@ build: ## Build bin/galley, a static binary
 
 demo: ## Try it: a real three-node cluster on this machine, galley and a workload (DEMO_ARGS="--script failover")
 	./e2e/install.sh demo
+	./e2e/wordpress.sh $(WORDPRESS)
 	$(MAKE) --no-print-directory build
-	$(BIN) demo $(DEMO_ARGS)
+	$(BIN) demo --wordpress $(WORDPRESS) $(DEMO_ARGS)
 
 test: build unit e2e ## Vet, unit tests, and the end-to-end tests on a real cluster; 25 minutes on two cores
 	@echo "make test: all passed"

@@ -25,6 +25,7 @@ import (
 const (
 	demoListen = "127.0.0.1:13306"
 	demoAdmin  = "127.0.0.1:9306"
+	demoWeb    = "127.0.0.1:8080"
 	// demoReady bounds the time from a synced cluster to a galley that is ready.
 	demoReady = 20 * time.Second
 	// scriptFailover is the one script there is.
@@ -37,6 +38,8 @@ type demoOptions struct {
 	script        string
 	span          time.Duration
 	dir           string
+	web           string
+	wordpress     string
 }
 
 func newDemo() *cobra.Command {
@@ -45,11 +48,12 @@ func newDemo() *cobra.Command {
 		Use:   "demo",
 		Short: "Try galley: a real three-node cluster on this machine, galley in front of it, a few clients",
 		Long: `demo starts a real MariaDB Galera cluster of three nodes as child processes in a temporary directory, galley in front of it, and nine
-clients that read and write. It prints how to connect and which page to open. Ctrl-C ends it and removes everything.
+clients that read and write; with --wordpress also two php-fpm and a WordPress on them. It prints how to connect and which page to open. Ctrl-C ends it and
+removes everything.
 
---script failover kills the writer, brings it back, restarts a reader, prints what the clients noticed, and ends.
+--script failover kills the writer, brings it back, restarts a reader, kills a php-fpm, prints what the clients and a shopper on the WordPress noticed, and ends.
 
-It needs the packages mariadb-server, galera-4, rsync, lsof and socat, about 1 GB of memory and 1 GB in the directory for temporary files.`,
+It needs the packages mariadb-server, galera-4, rsync, lsof and socat, for WordPress php-fpm, php-cli and php-mysql, about 1 GB of memory and 1 GB in the directory for temporary files.`,
 		Example: `  galley demo
   galley demo --script failover
   galley demo --for 30s --listen 127.0.0.1:0`,
@@ -58,6 +62,8 @@ It needs the packages mariadb-server, galera-4, rsync, lsof and socat, about 1 G
 	f := cmd.Flags()
 	f.StringVar(&o.listen, "listen", "", "where galley takes MySQL clients (default "+demoListen+", or a free port if that is taken)")
 	f.StringVar(&o.admin, "admin", "", "where galley shows its page (default "+demoAdmin+", or a free port if that is taken)")
+	f.StringVar(&o.web, "web", "", "where galley takes browsers (default "+demoWeb+", or a free port if that is taken)")
+	f.StringVar(&o.wordpress, "wordpress", "", "a directory with WordPress's files, as e2e/wordpress.sh makes one; without it the demo is of the database only")
 	f.StringVar(&o.script, "script", "", "what happens to the cluster: "+scriptFailover)
 	f.DurationVar(&o.span, "for", 0, "end after this time, counted from when all is up")
 	f.StringVar(&o.dir, "dir", "", "where the temporary directory is made (default "+os.TempDir()+")")
@@ -85,6 +91,7 @@ type theDemo struct {
 	lab      *clusterlab.Lab
 	galley   *galley
 	workload *demo.Workload
+	shop     *shop       // Nil without WordPress.
 	up       atomic.Bool // All is up, and lines show the time of day.
 }
 
@@ -114,6 +121,12 @@ func runDemo(ctx context.Context, o demoOptions, s *screen) (err error) {
 	defer d.lab.Close()
 	if !stop() {
 		return ctx.Err()
+	}
+	if d.wordpress != "" {
+		if d.shop, err = d.openShop(life); err != nil {
+			return err
+		}
+		defer d.shop.close()
 	}
 	logFile, err := os.OpenFile(filepath.Join(d.lab.Dir(), "galley.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -159,6 +172,9 @@ cluster:
   monitor: {user: %s, password: %s}
 admin: {listen: %q}
 `, listen, strings.Join(d.lab.Addrs(), ", "), monitor.User, monitor.Password, admin)
+	if d.shop != nil {
+		text += d.shop.configuration()
+	}
 	c, err := config.Load(config.Source{File: "demo", Data: []byte(text)})
 	if err != nil {
 		return nil, fmt.Errorf("the demo's configuration: %w", err)
@@ -195,6 +211,12 @@ func (d *theDemo) serve(ctx context.Context, ended <-chan error, began time.Time
 	if err := d.workload.Prepare(ctx); err != nil {
 		return err
 	}
+	if d.shop != nil {
+		d.screen.line("%6.1f s  installing WordPress through galley…", time.Since(began).Seconds())
+		if err := d.shop.install(ctx, d); err != nil {
+			return err
+		}
+	}
 	d.screen.line("%6.1f s  galley is ready, %d clients begin", time.Since(began).Seconds(), d.workload.Clients())
 	d.up.Store(true)
 	d.greet()
@@ -206,7 +228,7 @@ func (d *theDemo) serve(ctx context.Context, ended <-chan error, began time.Time
 	}
 	worked := make(chan struct{})
 	go func() {
-		d.workload.Run(clients)
+		d.work(clients)
 		close(worked)
 	}()
 	watch, stopWatch := context.WithCancel(ctx)
@@ -221,6 +243,16 @@ func (d *theDemo) serve(ctx context.Context, ended <-chan error, began time.Time
 	stopWatch()
 	watching.Wait()
 	return errors.Join(err, d.account(ctx, acts))
+}
+
+// work lets all clients work until ctx ends.
+func (d *theDemo) work(ctx context.Context) {
+	var all sync.WaitGroup
+	all.Go(func() { d.workload.Run(ctx) })
+	if d.shop != nil {
+		all.Go(func() { d.shop.shopper.Run(ctx) })
+	}
+	all.Wait()
 }
 
 // ready waits until galley serves both roles.
@@ -254,6 +286,10 @@ func (d *theDemo) greet() {
 	p := newPrinter(d.screen)
 	p.line("")
 	p.row("  Page", "http://"+d.galley.adminAddr()+"/")
+	if d.shop != nil {
+		p.row("  WordPress", d.shop.url+"/")
+		p.row("  Log in", fmt.Sprintf("%s/wp-admin/ as %s, password %s", d.shop.url, d.shop.admin.User, d.shop.admin.Password))
+	}
 	p.row("  Address", net.JoinHostPort(host, port))
 	p.row("  User", app.User)
 	p.row("  Password", app.Password)
@@ -303,6 +339,9 @@ func (d *theDemo) play(ctx context.Context) ([]demo.Act, error) {
 	}
 	for _, n := range d.lab.Nodes() {
 		stage.Nodes = append(stage.Nodes, n)
+	}
+	if d.shop != nil {
+		d.shop.onStage(stage)
 	}
 	acts, err := stage.Failover(ctx)
 	if errors.Is(err, context.DeadlineExceeded) && d.span > 0 {

@@ -166,6 +166,11 @@ func (d *theDemo) account(ctx context.Context, acts []demo.Act) error {
 	if len(v.Wrong) > 0 {
 		return fmt.Errorf("the tables are not what the clients were told: %s", strings.Join(v.Wrong, "; "))
 	}
+	if d.shop != nil {
+		if err := d.shop.account(ctx, p, acts); err != nil {
+			return err
+		}
+	}
 	p.line("Nothing that was acknowledged is lost, and nothing was run twice.")
 	p.line("")
 	return nil

@@ -150,6 +150,12 @@ func (t *webTier) set(next *config.Config) error {
 	return nil
 }
 
+// addr is where browsers connect by HTTP.
+func (t *webTier) addr() string {
+	plain, _ := t.server.Addrs()
+	return plain
+}
+
 // logged are the addresses for the log.
 func (t *webTier) logged() []any {
 	if t == nil {

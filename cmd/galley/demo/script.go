@@ -32,6 +32,15 @@ type Stage struct {
 	Usable   func(addr string) bool // Whether galley uses the node.
 	Say      func(text string)
 	Workload *Workload
+	// Shopper and Pools are the web tier's; nil where the demo has none.
+	Shopper *Shopper
+	Pools   []Pool
+}
+
+// Pool is a php-fpm as a script breaks it.
+type Pool interface {
+	Kill() error
+	Start(ctx context.Context) error
 }
 
 // Act is one event of a script and what the clients noticed of it.
@@ -39,9 +48,10 @@ type Act struct {
 	Event string
 	Took  time.Duration
 	Noticed
+	Shop Noticed // What the shopper noticed.
 }
 
-// Failover kills the writer, brings it back, and restarts a reader cleanly.
+// Failover kills the writer, brings it back, restarts a reader cleanly, and kills a php-fpm if there are any.
 func (s *Stage) Failover(ctx context.Context) ([]Act, error) {
 	if err := pause(ctx, calm); err != nil {
 		return nil, err
@@ -81,6 +91,18 @@ func (s *Stage) Failover(ctx context.Context) ([]Act, error) {
 		}
 		return s.start(ctx, reader)
 	})
+	if err != nil || len(s.Pools) == 0 {
+		return acts, err
+	}
+	err = add("a php-fpm is killed with all its workers, and started again", func(ctx context.Context) error {
+		if err := s.Pools[0].Kill(); err != nil {
+			return err
+		}
+		if err := pause(ctx, calm); err != nil {
+			return err
+		}
+		return s.Pools[0].Start(ctx)
+	})
 	return acts, err
 }
 
@@ -110,6 +132,9 @@ func (s *Stage) reader(other Node) Node {
 func (s *Stage) play(ctx context.Context, name string, do func(context.Context) error) (Act, error) {
 	s.Say(name)
 	s.Workload.tally.open()
+	if s.Shopper != nil {
+		s.Shopper.tally.open()
+	}
 	began := time.Now()
 	if err := do(ctx); err != nil {
 		return Act{}, err
@@ -119,10 +144,16 @@ func (s *Stage) play(ctx context.Context, name string, do func(context.Context) 
 		return Act{}, err
 	}
 	since := time.Now()
-	if err := s.until(ctx, "all clients go on", func() bool { return s.Workload.tally.allSince(since) }); err != nil {
+	if err := s.until(ctx, "all clients go on", func() bool {
+		return s.Workload.tally.allSince(since) && (s.Shopper == nil || s.Shopper.tally.allSince(since))
+	}); err != nil {
 		return Act{}, err
 	}
-	return Act{Event: name, Took: took, Noticed: s.Workload.tally.seen()}, nil
+	act := Act{Event: name, Took: took, Noticed: s.Workload.tally.seen()}
+	if s.Shopper != nil {
+		act.Shop = s.Shopper.tally.seen()
+	}
+	return act, nil
 }
 
 // start starts a node and waits until galley uses it.

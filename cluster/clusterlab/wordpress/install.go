@@ -1,4 +1,4 @@
-package clusterlab
+package wordpress
 
 import (
 	"context"
@@ -11,42 +11,44 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"galley/cluster/clusterlab"
 )
 
-//go:embed wordpress.php
+//go:embed install.php
 var wordpressInstall string
 
-// WordPress is a WordPress in a directory of its own.
-type WordPress struct {
+// Site is a WordPress in a directory of its own.
+type Site struct {
 	// Source is a directory with WordPress's files, without wp-config.php; e2e/wordpress.sh makes one.
 	Source string
 	// Dir is where it goes; it is made.
 	Dir string
-	// DBHost is host:port of the database, and DB the account; the schema is [Schema].
+	// DBHost is host:port of the database, and DB the account; the schema is [clusterlab.Schema].
 	DBHost string
-	DB     Account
+	DB     clusterlab.Account
 	// URL is where browsers find it, like http://127.0.0.1:8080.
 	URL string
 	// Admin is its first user.
-	Admin Account
+	Admin clusterlab.Account
 }
 
 // Install copies the files, writes wp-config.php and makes the tables and a few pages, as WordPress's own installation does. It needs php-cli with mysqli.
-func (w WordPress) Install(ctx context.Context) error {
-	if _, err := os.Stat(filepath.Join(w.Source, "wp-load.php")); err != nil {
-		return fmt.Errorf("there is no WordPress in %s (e2e/wordpress.sh %s makes one): %w", w.Source, w.Source, err)
+func (s Site) Install(ctx context.Context) error {
+	if _, err := os.Stat(filepath.Join(s.Source, "wp-load.php")); err != nil {
+		return fmt.Errorf("there is no WordPress in %s (e2e/wordpress.sh %s makes one): %w", s.Source, s.Source, err)
 	}
-	if err := os.CopyFS(w.Dir, os.DirFS(w.Source)); err != nil {
-		return fmt.Errorf("copy WordPress to %s: %w", w.Dir, err)
+	if err := os.CopyFS(s.Dir, os.DirFS(s.Source)); err != nil {
+		return fmt.Errorf("copy WordPress to %s: %w", s.Dir, err)
 	}
-	if err := w.open(); err != nil {
+	if err := s.open(); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(w.Dir, "wp-config.php"), []byte(w.config()), 0o644); err != nil { //nolint:gosec // read by php-fpm's user
+	if err := os.WriteFile(filepath.Join(s.Dir, "wp-config.php"), []byte(s.config()), 0o644); err != nil {
 		return fmt.Errorf("write wp-config.php: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, "php", "-d", "display_errors=1", "-r", strings.TrimPrefix(wordpressInstall, "<?php")) //nolint:gosec // a constant
-	cmd.Env = append(os.Environ(), "WP_DIR="+w.Dir, "WP_URL="+w.URL, "WP_USER="+w.Admin.User, "WP_PASSWORD="+w.Admin.Password)
+	cmd := exec.CommandContext(ctx, "php", "-d", "display_errors=1", "-r", strings.TrimPrefix(wordpressInstall, "<?php"))
+	cmd.Env = append(os.Environ(), "WP_DIR="+s.Dir, "WP_URL="+s.URL, "WP_USER="+s.Admin.User, "WP_PASSWORD="+s.Admin.Password)
 	out, err := cmd.CombinedOutput()
 	if err == nil && !strings.HasSuffix(strings.TrimSpace(string(out)), "installed") {
 		err = errors.New("it did not come to its end")
@@ -58,12 +60,12 @@ func (w WordPress) Install(ctx context.Context) error {
 }
 
 // open lets php-fpm's workers, whoever they are, read all and write uploads.
-func (w WordPress) open() error {
-	uploads := filepath.Join(w.Dir, "wp-content", "uploads")
-	if err := os.MkdirAll(uploads, 0o755); err != nil { //nolint:gosec // read by php-fpm's user
+func (s Site) open() error {
+	uploads := filepath.Join(s.Dir, "wp-content", "uploads")
+	if err := os.MkdirAll(uploads, 0o755); err != nil {
 		return fmt.Errorf("make the directory of uploads: %w", err)
 	}
-	err := filepath.WalkDir(w.Dir, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(s.Dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -71,25 +73,25 @@ func (w WordPress) open() error {
 		if d.IsDir() {
 			mode = 0o755
 		}
-		return os.Chmod(path, mode) //nolint:gosec // a directory of its own
+		return os.Chmod(path, mode)
 	})
 	if err == nil {
-		err = os.Chmod(uploads, 0o777) //nolint:gosec // a lab
+		err = os.Chmod(uploads, 0o777)
 	}
 	if err != nil {
-		return fmt.Errorf("set the modes in %s: %w", w.Dir, err)
+		return fmt.Errorf("set the modes in %s: %w", s.Dir, err)
 	}
 	return nil
 }
 
-func (w WordPress) config() string {
+func (s Site) config() string {
 	var b strings.Builder
 	b.WriteString("<?php\n")
 	define := func(name, value string) { fmt.Fprintf(&b, "define('%s', '%s');\n", name, quotePHP(value)) }
-	define("DB_NAME", Schema)
-	define("DB_USER", w.DB.User)
-	define("DB_PASSWORD", w.DB.Password)
-	define("DB_HOST", w.DBHost)
+	define("DB_NAME", clusterlab.Schema)
+	define("DB_USER", s.DB.User)
+	define("DB_PASSWORD", s.DB.Password)
+	define("DB_HOST", s.DBHost)
 	define("DB_CHARSET", "utf8mb4")
 	define("DB_COLLATE", "")
 	for _, name := range []string{"AUTH", "SECURE_AUTH", "LOGGED_IN", "NONCE"} {

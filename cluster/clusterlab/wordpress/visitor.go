@@ -1,4 +1,5 @@
-// Package wordpress uses a WordPress as its visitors and its editors do, and says what they saw.
+// Package wordpress puts a WordPress on a lab's cluster, uses it as its visitors and its editors do, and says what they saw. It serves the demo and the
+// end-to-end tests.
 //
 // It is not a browser: it follows forms and links, and runs no scripts. The one thing to know first: a Visitor is one browser, with its own cookies and
 // connections.
