@@ -33,6 +33,9 @@ const (
 	// leasePoll is how often the rows are read while the writer moves: it is a
 	// part of the pause that clients see.
 	leasePoll = 20 * time.Millisecond
+	// leaseGlance is how often they are read else, where there are other
+	// galleys: one of them may hold its writes until this one has stopped.
+	leaseGlance = 200 * time.Millisecond
 	// leaseRetry is how long after an error the next attempt comes.
 	leaseRetry = 100 * time.Millisecond
 	// leaseAgain is how often a galley that may not keep a lease tries again.
@@ -136,7 +139,7 @@ func NewLease(m *Monitor, o LeaseOptions) (*Lease, error) {
 		kick: make(chan struct{}, 1),
 	}
 	l.store.schema = "`" + strings.ReplaceAll(o.Schema, "`", "``") + "`"
-	l.rules = lease.State{Self: l.self, Times: lease.Times{Term: o.Term, Margin: o.Term / 10, Poll: leasePoll, Patience: 2 * o.Term}}
+	l.rules = lease.State{Self: l.self, Times: lease.Times{Term: o.Term, Margin: o.Term / 10, Poll: leasePoll, Glance: min(leaseGlance, o.Term/3), Patience: 2 * o.Term}}
 	l.grant.Store(&leaseGrant{off: o.Mode == LeaseOff})
 	if o.Mode != LeaseOff {
 		l.shared = &sharedDrains{LocalDrains: NewLocalDrains(), lease: l}

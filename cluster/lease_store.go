@@ -262,3 +262,28 @@ func (s *leaseStore) grantFor(ctx context.Context, schema string, missing error)
 	g.Account = sqlAccount(user)
 	return g, nil
 }
+
+// LeaseGrantOf says what the user lacks to keep a lease in a schema; nil if
+// nothing. ask runs a query with one column. It changes nothing.
+func LeaseGrantOf(schema string, ask func(query string, row func(cell string)) error) (*LeaseGrant, error) {
+	may, g := false, &LeaseGrant{Schema: schema}
+	err := ask(grantsQuery, func(cell string) { may = may || keepsLease(cell, schema) })
+	if err != nil || may {
+		return nil, err
+	}
+	return g, ask("SELECT CURRENT_USER()", func(cell string) { g.Account = sqlAccount(cell) })
+}
+
+// keepsLease says whether a line of SHOW GRANTS has all that a lease needs.
+func keepsLease(line, schema string) bool {
+	rights, rest, _ := strings.Cut(strings.TrimPrefix(line, "GRANT "), " ON ")
+	on, _, _ := strings.Cut(rest, " TO ")
+	if on != "*.*" && !strings.EqualFold(on, "`"+schema+"`.*") {
+		return false
+	}
+	has := map[string]bool{}
+	for right := range strings.SplitSeq(rights, ",") {
+		has[strings.ToUpper(strings.TrimSpace(right))] = true
+	}
+	return has["ALL PRIVILEGES"] || has["SELECT"] && has["INSERT"] && has["UPDATE"] && has["DELETE"] && has["CREATE"]
+}

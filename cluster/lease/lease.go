@@ -57,6 +57,7 @@ type Times struct {
 	Term     time.Duration // how long a confirmation holds, from before it was sent
 	Margin   time.Duration // clocks that run apart: what is added to the term of others
 	Poll     time.Duration // how often the rows are read while the writer moves
+	Glance   time.Duration // how often they are read where there are other galleys; 0 is with each confirmation only
 	Patience time.Duration // how long a move waits for its holder, if that is there
 }
 

@@ -93,7 +93,20 @@ func (s *State) Next(now time.Duration, w Wish) Step {
 	case target != "":
 		step.Do, step.Target, step.Soft = Begin, target, w.Soft && s.row.Writer != ""
 	default:
-		return s.beat(now, w, step, s.Times.Term/3)
+		return s.glance(now, s.beat(now, w, step, s.Times.Term/3))
+	}
+	return step
+}
+
+// glance has the rows read between confirmations where there are other
+// galleys: they may want to move the writer, and their clients wait for this
+// one.
+func (s *State) glance(now time.Duration, step Step) Step {
+	if step.Do != Wait || s.Times.Glance == 0 || s.Live(now) == 0 {
+		return step
+	}
+	if step.At = min(step.At, s.looked+s.Times.Glance); now >= step.At {
+		step.Do = Read
 	}
 	return step
 }
@@ -115,7 +128,7 @@ func (s *State) moving(now time.Duration, w Wish, step Step) Step {
 	switch target := s.better(now, w.Sees, s.row.Target); {
 	case mine && w.Abort && s.row.Soft && s.row.Writer != "":
 		step.Do = Undo
-	case mine && target != "":
+	case mine && target != "" && (w.Switch != s.row.Target || !slices.Contains(w.Sees, w.Switch)):
 		step.Do, step.Target = Begin, target
 	case mine && w.Force && s.row.Soft:
 		step.Do, step.Target = Begin, s.row.Target

@@ -50,6 +50,7 @@ func judge(c *config.Config, s *sighting) *report {
 	r.connections(c, s.View)
 	r.variables(s)
 	r.tables(s)
+	r.lease(c, s)
 	r.certificates(c, time.Now())
 	r.transport(c, s)
 	return r

@@ -27,6 +27,7 @@ type answers struct {
 	Err       error
 	Variables map[string]string
 	Blind     *cluster.TablesGrant // Where the monitor user may not see tables.
+	Lease     *cluster.LeaseGrant  // Where the monitor user may not keep a lease.
 	Tables    []string             // Not of InnoDB: schema.table (ENGINE).
 }
 
@@ -78,6 +79,11 @@ func inspect(ctx context.Context, addr string, c config.Cluster, tls cluster.Nod
 	})
 	if err == nil {
 		a.Blind, err = cluster.TablesGrantOf(func(query string, row func(cell string)) error {
+			return rowsOf(ctx, db, query, func(cells []string) { row(cells[0]) })
+		})
+	}
+	if err == nil && c.Lease != config.LeaseOff {
+		a.Lease, err = cluster.LeaseGrantOf(c.LeaseSchema, func(query string, row func(cell string)) error {
 			return rowsOf(ctx, db, query, func(cells []string) { row(cells[0]) })
 		})
 	}

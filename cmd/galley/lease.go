@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"galley/cluster"
+	"galley/config"
 	"galley/proxy/admin"
 )
 
@@ -34,4 +35,17 @@ func leaseProblems(s *cluster.LeaseState) []admin.Problem {
 
 func grantLease(g *cluster.LeaseGrant) string {
 	return "If there is to be more than one galley, run on a node: " + strings.Join(g.Statements(), "; ") + ";"
+}
+
+// lease warns where the monitor user may not keep one; where one is required, nothing would be written.
+func (r *report) lease(c *config.Config, s *sighting) {
+	w := s.View.WriterNode()
+	if w == nil || s.Answers[w.Addr].Lease == nil {
+		return
+	}
+	if g := s.Answers[w.Addr].Lease; c.Cluster.Lease == config.LeaseRequired {
+		r.fail(noLease, grantLease(g))
+	} else {
+		r.warn(noLease, grantLease(g))
+	}
 }
