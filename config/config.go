@@ -78,6 +78,10 @@ type MySQL struct {
 	ClientWriteTimeout time.Duration
 	// KillWritesOfGoneClients has writes killed when their client goes, not only reads.
 	KillWritesOfGoneClients bool
+	// TransactionReplay has transactions that are lost with their node run again; ReplaySize and ReplayStatements bound what is kept of one.
+	TransactionReplay bool
+	ReplaySize        Size
+	ReplayStatements  int
 	// DeadlockRetries is how often an autocommit statement is run again after a deadlock (1213).
 	DeadlockRetries int
 	// Limits are those of single users.
@@ -136,6 +140,12 @@ type Limit struct {
 	MaxConnections   int
 	MaxInFlight      int
 	MaxExecutionTime time.Duration // 0 is what holds for all.
+	NoReplay         bool          // Transactions are not run again.
+}
+
+// ReplaysOf says whether transactions of a user are run again where they are lost.
+func (m *MySQL) ReplaysOf(user string) bool {
+	return m.TransactionReplay && (len(m.Limits) == 0 || !m.LimitOf(user).NoReplay)
 }
 
 // LimitOf gives a user's limits, which may be none.

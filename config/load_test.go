@@ -53,7 +53,7 @@ func TestSampleIsComplete(t *testing.T) {
 		MySQL: config.MySQL{
 			Listen: "127.0.0.1:3306", SocketMode: 0o660, TLS: config.ServerTLS{MinVersion: "1.2"}, MaxConnections: 10000, HandshakeTimeout: 10 * time.Second, WaitForNode: 15 * time.Second, SwitchTimeout: 10 * time.Second,
 			ConnectTimeout: 5 * time.Second, Grace: 30 * time.Second, ReadOnlyTransactionsOnReaders: true, MaxAllowedBuffer: 1 << 20, Consistency: config.Consistent, CausalWait: 2 * time.Second,
-			Compression: config.CompressionAny, NodeCompression: config.CompressionOff, ClientWriteTimeout: time.Minute, DeadlockRetries: 3,
+			Compression: config.CompressionAny, NodeCompression: config.CompressionOff, ClientWriteTimeout: time.Minute, DeadlockRetries: 3, TransactionReplay: true, ReplaySize: 1 << 20, ReplayStatements: 100,
 			Pool: config.Pool{Multiplex: true, IdleTime: time.Minute, Lifetime: time.Hour, WaitForConnection: 10 * time.Second, MaxWaiting: 10000, Opening: 4, MaxStatements: 100},
 		},
 		Cluster: config.Cluster{
@@ -223,7 +223,7 @@ func TestEverySettingEverywhere(t *testing.T) {
 	write(t, filepath.Join(dir, "s"), 0o600, "0123456789abcdef")
 	examples := map[string]string{
 		"address": "127.0.0.1:4000", "number": "0.5", "duration": "7s", "boolean": "true", "size": "8KiB", "secret": "0123456789abcdef",
-		"path": dir + "/s", "text": "t", "list of {user, max_connections, max_in_flight, max_execution_time}": "[{user: a, max_in_flight: 3}]", "list of {user, host, password, password_file, password_env, consistency}": "[{user: a, host: '%', password: b}]",
+		"path": dir + "/s", "text": "t", "list of {user, max_connections, max_in_flight, max_execution_time, transaction_replay}": "[{user: a, max_in_flight: 3}]", "list of {user, host, password, password_file, password_env, consistency}": "[{user: a, host: '%', password: b}]",
 		"list of addresses, or of {address, weight, name}": "[10.9.9.9:1, {address: db:2, weight: 2}]", "list of networks": "[10.0.0.0/8]", "list of host names": "[a.example]",
 		"trace, debug, info, warn or error": "debug", "text or json": "json", "cluster, session, eventual or strict": "eventual", "auto, off or required": "required",
 		"file mode": "0600", "off, optional or required": "off", "1.2 or 1.3": "1.3", "off, preferred, required, verify_ca or verify_identity": "verify_ca",

@@ -31,19 +31,31 @@ func limitSettings() []Setting {
 			Doc:     "When a client goes while its statement runs, kill writes and definitions on the node too, not only reads.",
 			binding: boolean(func(c *Config) *bool { return &c.MySQL.KillWritesOfGoneClients }),
 		}, {
+			Path: "mysql.transaction_replay", Type: "boolean", Default: "true",
+			Doc:     "A transaction whose node is lost, or that another write has rolled back, is run again on the writer; if an answer is not the same again, the client gets error 1213.",
+			binding: boolean(func(c *Config) *bool { return &c.MySQL.TransactionReplay }),
+		}, {
+			Path: "mysql.transaction_replay_size", Type: "size", Default: "1MiB",
+			Doc:     "A transaction whose statements have more bytes is not run again.",
+			binding: size(func(c *Config) *Size { return &c.MySQL.ReplaySize }, 0, gibi),
+		}, {
+			Path: "mysql.transaction_replay_statements", Type: "number", Default: "100",
+			Doc:     "A transaction that has more statements is not run again.",
+			binding: number(func(c *Config) *int { return &c.MySQL.ReplayStatements }, 0, maxLimit),
+		}, {
 			Path: "mysql.deadlock_retries", Type: "number", Default: "3",
-			Doc:     "How often a single INSERT, UPDATE, DELETE or REPLACE outside a transaction is run again after a deadlock (1213), as between writes on two nodes; 0 is never.",
+			Doc:     "How often a single INSERT, UPDATE, DELETE or REPLACE outside a transaction, or a whole transaction, is run again after a deadlock (1213), as between writes on two nodes; 0 is never.",
 			binding: number(func(c *Config) *int { return &c.MySQL.DeadlockRetries }, 0, 100),
 		}, {
-			Path: "mysql.limits", Type: "list of {user, max_connections, max_in_flight, max_execution_time}",
-			Doc:     "Limits of single users, besides those of all. What is not given is without a limit; max_execution_time replaces the one of all.",
+			Path: "mysql.limits", Type: "list of {user, max_connections, max_in_flight, max_execution_time, transaction_replay}",
+			Doc:     "Limits of single users, besides those of all. What is not given is without a limit; max_execution_time and transaction_replay replace those of all.",
 			binding: limitsBinding(),
 		},
 	}
 }
 
 func limitKeys() []string {
-	return []string{"user", "max_connections", "max_in_flight", "max_execution_time"}
+	return []string{"user", "max_connections", "max_in_flight", "max_execution_time", "transaction_replay"}
 }
 
 // limitsBinding prints limits as they are written in the file.
@@ -62,6 +74,9 @@ func limitsBinding() binding {
 			}
 			if l.MaxExecutionTime > 0 {
 				item = append(item, yaml.MapItem{Key: "max_execution_time", Value: showDuration(l.MaxExecutionTime)})
+			}
+			if l.NoReplay {
+				item = append(item, yaml.MapItem{Key: "transaction_replay", Value: false})
 			}
 			out = append(out, item)
 		}
@@ -101,6 +116,9 @@ func readLimit(r *reader, in value, path string) (Limit, bool) {
 			return parseDuration(text, time.Millisecond, 30*24*time.Hour)
 		})
 	}
+	if f, ok := o.scalar("transaction_replay"); ok {
+		l.NoReplay = !parsed(&o, f, path+".transaction_replay", parseBool)
+	}
 	if o.ok && len(in.fields) < 2 {
 		o.missing("a limit", example)
 	}
@@ -120,6 +138,9 @@ func showLimit(l Limit) string {
 	}
 	if l.MaxExecutionTime > 0 {
 		words = append(words, "max_execution_time "+showDuration(l.MaxExecutionTime))
+	}
+	if l.NoReplay {
+		words = append(words, "transaction_replay false")
 	}
 	return l.User + " (" + strings.Join(words, ", ") + ")"
 }

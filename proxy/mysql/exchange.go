@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"errors"
+	"net"
 	"slices"
 	"time"
 
@@ -44,6 +45,11 @@ type exchange struct {
 	untold     []string   // The variables that it sets without the server reporting it where galley had not changed its text.
 	unreported unreported // What it may set without the server reporting it.
 	defined    func()     // What is to be done when it has run, before the client knows; or nil.
+
+	onceOnly bool    // It does what must not, or cannot, be done again.
+	timely   bool    // Its answer depends on the time.
+	log      *trxLog // In which its answer is summed up, or nil.
+	code     uint16  // Of the ERR packet that it was answered with.
 
 	keep   *keptAnswer // Where the answer goes that galley reads itself; nil where it goes to the client.
 	learns *lesson     // The answer is remembered; nil where it is not.
@@ -116,6 +122,9 @@ func (s *session) send(b *backendConn, x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if b.lost.Load() {
+		return &backendError{net.ErrClosed}
+	}
 	x.sent = true
 	if preambles > 0 {
 		b.out = append(b.out, x.packet...)
@@ -156,6 +165,9 @@ func (s *session) forward(b *backendConn, x *exchange) error {
 			return &backendError{err}
 		}
 		out := win[:n]
+		if x.log != nil {
+			x.log.add(out, a.LastStart, ev)
+		}
 		switch ev {
 		case wire.EventStatus:
 			out = win[:s.noteStatus(b, x, out)]
@@ -379,6 +391,7 @@ func (s *session) noteError(b *backendConn, x *exchange, p []byte) error {
 		x.reprepared = true
 		return &forgottenError{wire.ParseErr(p)}
 	}
+	x.code = errorCode(p)
 	if err := s.conflict(b, x, p); err != nil {
 		return err
 	}
@@ -403,6 +416,9 @@ func (s *session) noteError(b *backendConn, x *exchange, p []byte) error {
 	}
 	if s.trx == b && refused.Code == codeUnknownCommand && neverRan(refused) {
 		// The node is leaving with the transaction open. A session that went on would commit it with its next BEGIN.
+		return &backendError{errLeaving}
+	}
+	if s.trx == b && (refused.Code == codeServerShutdown || refused.Code == codeConnectionKilled) && s.replayable(b, x, false) == hinderedNot {
 		return &backendError{errUnknownFate}
 	}
 	if x.forwarded || s.trx != nil || !x.cmd.Whole() {

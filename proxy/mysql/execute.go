@@ -60,7 +60,10 @@ func (s *session) execute(t target, x *exchange) error {
 			}
 			return nil
 		}
-		if s.conflicted(x, err) {
+		if _, ok := errors.AsType[*conflictError](err); ok {
+			if again, end := s.conflicted(b, x, &w); !again {
+				return end
+			}
 			continue
 		}
 		if again, refused := s.onceMore(&t, b, x, err); refused != nil {
@@ -199,6 +202,7 @@ func (s *session) ran(b *backendConn, x *exchange) {
 	case s.pinnedOn == nil:
 		s.pinnedOn = b
 	}
+	s.noteStep(b, x)
 	s.show(b)
 }
 
@@ -218,11 +222,15 @@ func (s *session) failed(b *backendConn, x *exchange, err error, held bool, w *w
 	if b.run.Load() == runMoved {
 		w.tries-- // Galley's own doing, once for each view.
 	}
-	neverSent := !x.sent || b.NeverSent(err)
+	neverSent := !x.sent || b.NeverSent(err) || errors.Is(err, errLeaving)
 	addr := b.node.Addr
 	hadState := s.trx != nil && s.trx == b || s.state.pins != 0 && b == s.pinnedOn
+	saved := s.saves(b, x, neverSent)
 	s.srv.lost(b, err)
 	s.drop(b)
+	if saved {
+		return s.resume(x, w)
+	}
 	switch {
 	case x.forwarded && !s.answer.Boundary():
 		return false, endSession(closeNodeLost, err)

@@ -26,8 +26,10 @@ type metrics struct {
 	dialErrors atomic.Uint64
 	lostConns  atomic.Uint64
 	retries    atomic.Uint64
-	conflicts  atomic.Uint64 // Statements run again because they were rolled back in favour of others.
-	hidden     atomic.Uint64 // Reads by their text that would have written.
+	replays    [replayResults]atomic.Uint64
+	refused    [hindrances]atomic.Uint64 // Transactions that were lost and could not be run again.
+	conflicts  atomic.Uint64             // Statements run again because they were rolled back in favour of others.
+	hidden     atomic.Uint64             // Reads by their text that would have written.
 	sessions   atomic.Uint64
 	closed     [closeReasons]atomic.Uint64
 	waiting    atomic.Int64

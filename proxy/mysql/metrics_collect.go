@@ -15,8 +15,9 @@ func newDesc(name, help string, labels ...string) *prometheus.Desc {
 type collector struct {
 	srv                                                                         *Server
 	statements, latency, errors, sessions, opened, closed, waiting, lost, dials *prometheus.Desc
-	retries, conflicts, hidden, kills, held, refused, pinned, pins, gated       *prometheus.Desc
+	retries, hidden, kills, held, refused, pinned, pins, gated                  *prometheus.Desc
 	pools                                                                       poolDescs
+	replays                                                                     replayDescs
 	causal                                                                      causalDescs
 }
 
@@ -34,7 +35,6 @@ func newCollector(srv *Server) *collector {
 		lost:       desc("backend_conns_lost_total", "Backend conns that broke while a command was under way."),
 		dials:      desc("backend_dial_errors_total", "Backend conns that could not be opened."),
 		retries:    desc("retries_total", "Commands run again on another node."),
-		conflicts:  desc("deadlock_retries_total", "Autocommit statements run again because they were rolled back in favour of others."),
 		gated:      desc("statements_held_by_switchovers_total", "Transactions and writes that had to wait for a switchover before they began."),
 		held:       desc("statements_held", "Statements that wait for their turn, because as many run as may."),
 		refused:    desc("statements_refused_total", "Statements refused because their turn has not come in time."),
@@ -42,6 +42,7 @@ func newCollector(srv *Server) *collector {
 		pinned:     desc("sessions_pinned", "Sessions that cannot leave their backend conn, by reason; one may have several.", "reason"),
 		pins:       desc("pins_total", "Times that a session became pinned to its backend conn, by reason.", "reason"),
 		pools:      newPoolDescs(),
+		replays:    newReplayDescs(),
 		causal:     newCausalDescs(),
 		hidden:     desc("hidden_writes_total", "Reads by their text that a reader refused because they write, and the writer ran."),
 	}
@@ -49,10 +50,11 @@ func newCollector(srv *Server) *collector {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.statements, c.latency, c.errors, c.sessions, c.opened, c.closed, c.waiting, c.lost, c.dials, c.retries, c.conflicts, c.hidden, c.kills, c.held, c.refused, c.pinned, c.pins, c.gated} {
+	for _, d := range []*prometheus.Desc{c.statements, c.latency, c.errors, c.sessions, c.opened, c.closed, c.waiting, c.lost, c.dials, c.retries, c.hidden, c.kills, c.held, c.refused, c.pinned, c.pins, c.gated} {
 		ch <- d
 	}
 	c.pools.describe(ch)
+	c.replays.describe(ch)
 	c.causal.describe(ch)
 }
 
@@ -76,7 +78,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	count(c.lost, m.lostConns.Load())
 	count(c.dials, m.dialErrors.Load())
 	count(c.retries, m.retries.Load())
-	count(c.conflicts, m.conflicts.Load())
+	c.replays.collect(ch, m)
 	count(c.gated, m.gated.Load())
 	count(c.hidden, m.hidden.Load())
 	c.causal.collect(ch, &c.srv.index)

@@ -29,6 +29,7 @@ func (s *session) attempt(t target, b *backendConn, x *exchange, w *wait) (again
 		return false, &heldError{err}
 	}
 	b.set.commands.Add(1)
+	s.startStep(b, x)
 	s.runs(b, x)
 	if s.ctx.Err() != nil { // Since cut has looked for what runs.
 		_ = b.Close()

@@ -1,8 +1,6 @@
 package mysql
 
 import (
-	"errors"
-
 	"galley/proxy/mysql/classify"
 	"galley/proxy/mysql/wire"
 )
@@ -18,10 +16,13 @@ func isConflict(code uint16) bool { return code == codeDeadlock || code == codeR
 
 // conflict gives the error by which x is run again, or nil where the client must see that b has rolled it back.
 func (s *session) conflict(b *backendConn, x *exchange, p []byte) error {
-	if !isConflict(errorCode(p)) || x.forwarded || !x.cmd.Whole() || x.conflicts >= s.srv.config().DeadlockRetries || !s.retriable(b, x) {
+	if !isConflict(errorCode(p)) || x.forwarded || !x.cmd.Whole() || x.conflicts >= s.srv.config().DeadlockRetries {
 		return nil
 	}
-	return &conflictError{wire.ParseErr(p)}
+	if s.retriable(b, x) || s.rolledBackBy(b, x) {
+		return &conflictError{wire.ParseErr(p)}
+	}
+	return nil
 }
 
 // retriable says whether x is a single statement that commits by itself, and of which nothing is left once it has been rolled back.
@@ -35,13 +36,19 @@ func (s *session) retriable(b *backendConn, x *exchange) bool {
 	return !s.srv.engines.Snapshot().Any() // A trigger may write to a table that is not rolled back.
 }
 
-// conflicted says whether x was rolled back and is to be run once more.
-func (s *session) conflicted(x *exchange, err error) bool {
-	if _, ok := errors.AsType[*conflictError](err); !ok {
-		return false
-	}
+// conflicted sees to x where it, or the transaction that it is part of, was rolled back: it is run again, or the client has been told.
+func (s *session) conflicted(b *backendConn, x *exchange, w *wait) (again bool, end error) {
 	x.failed = false
 	x.conflicts++
-	s.srv.metrics.conflicts.Add(1)
-	return true
+	if s.trx != b {
+		s.srv.metrics.conflicts.Add(1)
+		return true, nil
+	}
+	s.log.again++
+	s.trx = nil
+	if err := b.command(wire.ComQuery, "ROLLBACK"); err != nil { // It is already, but for errors that undo a statement only.
+		s.srv.lost(b, err)
+		s.drop(b)
+	}
+	return s.resume(x, w)
 }

@@ -107,6 +107,7 @@ type Server struct {
 	late     sync.WaitGroup // The sweeper's kills.
 
 	own     login           // Galley's own account.
+	logs    sync.Pool       // Of *trxLog.
 	life    context.Context //nolint:containedctx // ends with Serve
 	endLife context.CancelFunc
 	openers sync.WaitGroup // Conns being opened.
@@ -125,6 +126,7 @@ func New(o Options) (*Server, error) {
 	if s.dial == nil {
 		s.dial = (&net.Dialer{}).DialContext
 	}
+	s.logs.New = newTrxLog
 	s.takeKeys.Store(o.AllowPublicKeyRetrieval)
 	s.metrics.bounds = latencyBounds()
 	s.conns.srv, s.index.srv = s, s

@@ -39,6 +39,7 @@ type session struct {
 	writer, reader slot
 	trx            *backendConn  // Where the open transaction is.
 	pinnedOn       *backendConn  // Where what the pins stand for is.
+	log            *trxLog       // Of the open transaction; nil where there is none, or where it is not run again.
 	last           *backendConn  // Where the last command ran; nil where that conn has gone.
 	readerView     *cluster.View // The view in which reader was found good.
 	hintNode       string
@@ -340,6 +341,7 @@ func (x *exchange) classed(c *classify.Class, sql []byte) {
 	x.writes, x.noData = mayWrite(c), !seesData(c)
 	x.effects = effectsOf(c, sql)
 	x.commits = endsTransaction(c) || c.Flags.Has(classify.Chain)
+	x.onceOnly, x.timely = c.Flags.Has(onceOnly), c.Flags.Has(classify.NonDeterministic)
 }
 
 func (s *session) writeError(e *wire.ServerError) error {

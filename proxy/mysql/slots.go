@@ -123,5 +123,6 @@ func (s *session) letAllGo() {
 		b.set.give(b)
 	}
 	s.trx, s.last, s.pinnedOn = nil, nil, nil
+	s.endLog()
 	s.epoch.Add(1)
 }

@@ -26,6 +26,8 @@ type state struct {
 	leftVersion uint64    // Changes with them.
 	prepared    []string  // The names of PREPARE, in lower case.
 
+	nextTransaction string // What pinTransaction stands for, as statements.
+
 	// The client's own settings of session tracking; galley always tracks everything.
 	track trackWish
 }
@@ -96,6 +98,7 @@ func (s *state) note(e wire.Tracker, explained bool) {
 	case wire.TrackCharacteristics:
 		if len(e.Value) > 0 && !isTransactionStart(e.Value) {
 			s.pins |= pinTransaction
+			s.nextTransaction = string(e.Value)
 		} else {
 			s.pins &^= pinTransaction
 		}

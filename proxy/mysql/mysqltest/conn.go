@@ -39,6 +39,7 @@ type Conn struct {
 	vars      []setting
 	stmts     map[uint32]*stmt
 	nextStmt  uint32
+	forcedID  uint64 // SET insert_id.
 	insertID  uint64
 	userVars  map[string]string
 	gone      chan struct{}

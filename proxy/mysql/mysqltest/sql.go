@@ -89,7 +89,9 @@ func (c *Conn) understood(text string) error {
 		c.OK(wire.OK{})
 	case "INSERT", "UPDATE", "DELETE", "REPLACE":
 		c.implicit(true)
-		c.insertID++
+		if c.insertID++; c.forcedID != 0 {
+			c.insertID, c.forcedID = c.forcedID, 0
+		}
 		c.OK(wire.OK{AffectedRows: 1, InsertID: c.insertID, Info: []byte("Rows matched: 1")})
 	case "NONSENSE":
 		c.Err(1064, "You have an error in your SQL syntax near 'nonsense'")
@@ -121,7 +123,11 @@ func (c *Conn) variables(text string) {
 	var names, values []string
 	for name := range strings.SplitSeq(text[len("SELECT "):], ",") {
 		name = strings.TrimPrefix(strings.TrimSpace(name), "@@")
-		names, values = append(names, name), append(values, c.value(name))
+		value := c.value(name)
+		if name == "insert_id" {
+			value = strconv.FormatUint(c.forcedID, 10)
+		}
+		names, values = append(names, name), append(values, value)
 	}
 	c.Rows(names, values)
 }
@@ -262,6 +268,8 @@ func (c *Conn) assign(name, value string) {
 		}
 	case "character_set_connection":
 		c.unset("collation_connection")
+	case "insert_id":
+		c.forcedID, _ = strconv.ParseUint(value, 10, 64)
 	case "last_insert_id":
 		c.insertID, _ = strconv.ParseUint(value, 10, 64)
 	case "character_set_results":

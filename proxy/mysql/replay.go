@@ -1,0 +1,379 @@
+package mysql
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"galley/proxy/mysql/classify"
+	"galley/proxy/mysql/wire"
+)
+
+// A transaction whose conn is lost, or that was rolled back in favour of another one, is run again from its log: on the writer as it is then, each statement at its own time and with
+// the ids that it got. If all answers are the same, nobody can tell it from the first one, and the client goes on. If not, the client is told of a deadlock, as every application must
+// expect one: its transaction is rolled back and the session goes on.
+
+// Errors of a replay that are the transaction's end.
+var (
+	errDiverged = errors.New("an answer was not the same again")
+	// errLeaving stands for an ERR packet by which a node that leaves has refused a statement within a transaction, before it did anything.
+	errLeaving = errors.New("the node is leaving")
+)
+
+// replayResult is how a replay has ended: a closed list, the label of the metric.
+type replayResult byte
+
+// The results of replays.
+const (
+	replayDone     replayResult = iota
+	replayDiverged              // An answer was not the same again.
+	replayNoNode                // No writer came in time.
+	replayResults
+)
+
+// String gives the result's word.
+func (r replayResult) String() string {
+	switch r {
+	case replayDiverged:
+		return "diverged"
+	case replayNoNode:
+		return "no_node"
+	case replayDone, replayResults:
+	}
+	return "done"
+}
+
+// mayEnd says whether x may have ended its transaction, or done something outside of it, if it is not known to have run.
+func (x *exchange) mayEnd() bool {
+	const ends = kindSet(1<<classify.Commit | 1<<classify.Rollback | 1<<classify.Set | 1<<classify.Other)
+	return ends.has(x.of) || x.commits || x.opaque
+}
+
+// replayable says why the transaction on b cannot be run again, with x behind it. unrun says that x surely has not run, or is undone.
+func (s *session) replayable(b *backendConn, x *exchange, unrun bool) hindrance {
+	log := s.log
+	switch {
+	case log == nil:
+		return hinderedOff
+	case s.state.pins != 0:
+		return hinderedPinned
+	case x.forwarded || !x.cmd.Whole() || x.fromFile:
+		return hinderedAnswer
+	case x.silent || x.conn != nil || b.cursors > 0 || b.longs > 0:
+		return hinderedCursor
+	case log.refused != hinderedNot:
+		return log.refused
+	case log.lost == attempts:
+		return hinderedError
+	case log.changes != s.state.changes:
+		return hinderedSettings
+	case s.lostTies&tieVariables != 0 || settled(b.own)&tieUnknown != 0:
+		return hinderedVariables
+	case !unrun && x.mayEnd() && (log.wrote || x.of != classify.Commit):
+		return hinderedCommit
+	}
+	return hinderedNot
+}
+
+// saves says whether the transaction on b, which is lost with x under way, is to be run again.
+func (s *session) saves(b *backendConn, x *exchange, unrun bool) bool {
+	if s.trx != b || s.log == nil {
+		return false
+	}
+	if x.of == classify.Rollback && !x.onceOnly && s.state.pins == 0 && !x.forwarded {
+		s.log.steps = s.log.steps[:0] // It is rolled back.
+		return true
+	}
+	why := s.replayable(b, x, unrun)
+	if why != hinderedNot {
+		s.srv.metrics.refused[why].Add(1)
+	}
+	s.log.lost++
+	return why == hinderedNot
+}
+
+// rolledBackBy says whether x's transaction on b is surely undone by the error that answers x, and is to be run again.
+func (s *session) rolledBackBy(b *backendConn, x *exchange) bool {
+	log := s.log
+	if s.trx != b || log == nil || x.opaque || x.mayEnd() && x.of != classify.Commit || log.again >= s.srv.config().DeadlockRetries {
+		return false
+	}
+	why := s.replayable(b, x, true)
+	if why != hinderedNot {
+		s.srv.metrics.refused[why].Add(1)
+	}
+	return why == hinderedNot
+}
+
+// resume runs the session's transaction again, so that x can be run behind it. again is false where that could not be done, and the client has been told.
+func (s *session) resume(x *exchange, w *wait) (again bool, end error) {
+	if s.srv.metrics.replays[replayDone].Load() == 0 {
+		s.srv.log.Info("a transaction is run again", "session", s.id, "statements", len(s.log.steps))
+	}
+	x.failed = false
+	if len(s.log.steps) == 0 {
+		s.endLog() // There is nothing to be run again.
+		return true, nil
+	}
+	t := toWriter
+	if s.log.reads {
+		t = toReader
+	}
+	for range attempts {
+		b, err := s.conn(t, w)
+		if err != nil {
+			if _, ok := errors.AsType[*errSession](err); ok {
+				return false, err
+			}
+			break
+		}
+		err = s.replayOn(b)
+		switch {
+		case err == nil:
+			s.srv.metrics.replays[replayDone].Add(1)
+			s.resumed(b)
+			return true, nil
+		case s.ctx.Err() != nil:
+			s.drop(b)
+			return false, endSession(s.stopReason(), err)
+		case errors.Is(err, errDiverged) || isRefusal(err) && !leaves(err):
+			s.srv.metrics.replays[replayDiverged].Add(1)
+			s.srv.log.Debug("a transaction could not be run again", "session", s.id, "node", b.node.Addr, "error", err)
+			if b.command(wire.ComQuery, "ROLLBACK") != nil {
+				s.drop(b)
+			} else if err := s.unforce(b); err != nil {
+				s.drop(b)
+			}
+			return false, s.rolledBack()
+		}
+		if !errors.Is(err, errNotApplied) {
+			s.srv.lost(b, err)
+			s.drop(b)
+		}
+		if !s.pause(w) {
+			break
+		}
+	}
+	s.srv.metrics.replays[replayNoNode].Add(1)
+	return false, s.rolledBack()
+}
+
+// leaves says whether a node has refused something because it is leaving.
+func leaves(err error) bool {
+	refused, ok := errors.AsType[*wire.ServerError](err)
+	return ok && (neverRan(refused) || refused.Code == codeServerShutdown || refused.Code == codeConnectionKilled)
+}
+
+// rolledBack tells the client that its transaction is undone.
+func (s *session) rolledBack() error {
+	s.endLog()
+	s.trx = nil
+	s.status &^= wire.StatusInTrans | wire.StatusInTransReadOnly
+	s.showHold()
+	s.srv.metrics.errors.Add(1)
+	return s.writeError(wire.NewError(codeDeadlock, "Deadlock found when trying to get lock; try restarting transaction (galley: its node was lost or another write came first, and it could not be run again with the same results)"))
+}
+
+// resumed makes b the conn of the session's transaction, which it has run.
+func (s *session) resumed(b *backendConn) {
+	s.trx, s.last, s.status = b, nil, s.answer.Status
+	s.log.node, s.log.conf = b.node.Backend, s.srv.cluster.View().ConfID
+	b.own &^= tieLast
+	if !s.after.known {
+		s.lostTies |= tieLast // Galley's own statements have come between.
+	}
+	for i := range s.log.steps {
+		b.own |= s.log.steps[i].leaves
+		if s.log.steps[i].insertID != 0 {
+			b.own |= tieInsertID
+			s.lostTies &^= tieInsertID
+		}
+	}
+	b.dirt |= b.own
+	if sl := s.slotOf(b); sl != nil {
+		sl.made |= b.own
+	}
+	s.show(b)
+}
+
+// replayOn runs the session's transaction on b.
+func (s *session) replayOn(b *backendConn) error {
+	x := exchange{cmd: &wire.Command{}, sees: tieVariables | tieInsertID, commits: true, writes: true}
+	if err := s.catchUpNode(b, &x); err != nil {
+		return errNotApplied
+	}
+	s.runs(b, &x)
+	defer s.shown.running.Store(nil)
+	b.node.Backend.Begin()
+	defer b.node.Backend.End()
+	if s.ctx.Err() != nil {
+		_ = b.Close()
+	}
+	if err := s.catchUpNow(b, &x); err != nil {
+		return err
+	}
+	for one := range strings.SplitSeq(s.log.before, ";") {
+		if one = strings.TrimSpace(one); one != "" {
+			if err := b.command(wire.ComQuery, one); err != nil {
+				return err
+			}
+		}
+	}
+	r := replayer{session: s, b: b}
+	from := 0
+	for i := range s.log.steps {
+		st := &s.log.steps[i]
+		if err := r.step(st, s.log.text[from:st.end]); err != nil {
+			return err
+		}
+		from = st.end
+	}
+	if s.answer.Status&wire.StatusInTrans == 0 {
+		return fmt.Errorf("%w: no transaction is open", errDiverged)
+	}
+	if r.set {
+		return s.unforce(b)
+	}
+	return nil
+}
+
+// unforce takes back what a replay has set on b.
+func (s *session) unforce(b *backendConn) error {
+	return b.command(wire.ComQuery, "SET SESSION timestamp=DEFAULT, insert_id=DEFAULT")
+}
+
+// replayer runs the steps of a transaction on a conn.
+type replayer struct {
+	*session
+
+	b      *backendConn
+	set    bool // The time, or the next id, is not the node's own.
+	forced bool // The next id is set.
+	made   bool // LAST_INSERT_ID() is of this transaction.
+}
+
+// step runs one statement. Its error is errDiverged where the answer is another one than before.
+func (r *replayer) step(st *step, packet []byte) error {
+	if st.asksID && !r.made {
+		return fmt.Errorf("%w: the last insert id is of before the transaction", errDiverged)
+	}
+	b, body := r.b, packet[wire.HeaderLen:]
+	if st.stmt != nil {
+		var err error
+		if packet, err = r.ready(st.stmt, packet); err != nil {
+			return err
+		}
+	}
+	sets := r.settings(st)
+	b.out = b.out[:0]
+	if sets != "" {
+		b.out = wire.AppendCommand(b.out, wire.ComQuery, sets)
+		r.set = true
+	}
+	b.out = append(b.out, packet...)
+	if err := b.Write(b.out); err != nil {
+		return err
+	}
+	if sets != "" {
+		if err := b.swallow(wire.AnswerQuery); err != nil {
+			if isRefusal(err) {
+				b.lost.Store(true) // The statement's answer is still to come.
+				return fmt.Errorf("%w: %w", errDiverged, err)
+			}
+			return err
+		}
+	}
+	sum, err := r.digest()
+	if err != nil {
+		return err
+	}
+	if sum != st.sum {
+		return fmt.Errorf("%w: the answer to %.80q", errDiverged, body[1:])
+	}
+	return r.checkID(st)
+}
+
+// ready has b know a prepared statement, and gives the packet of an execution of it.
+func (r *replayer) ready(st *statement, packet []byte) ([]byte, error) {
+	types := st.types
+	x := exchange{cmd: &wire.Command{Packet: packet, Body: packet[wire.HeaderLen:]}, stmt: st}
+	err := r.readyStatement(r.b, &x)
+	st.types = types // Of the client's last execution.
+	if err != nil {
+		return nil, err
+	}
+	if schema := r.state.schema; schema != "" && r.b.schema != schema {
+		if err := r.b.command(wire.ComInitDB, schema); err != nil {
+			return nil, err
+		}
+		r.b.schema = schema
+	}
+	return x.packet, nil
+}
+
+// settings gives the statement that sets the time of a step and the id that it got, or "".
+func (r *replayer) settings(st *step) string {
+	var sets []string
+	if st.at != 0 {
+		sets = append(sets, fmt.Sprintf("timestamp=%d.%06d", st.at/1e6, st.at%1e6))
+	}
+	if st.insertID != 0 {
+		sets = append(sets, fmt.Sprintf("insert_id=%d", st.insertID))
+	} else if r.forced {
+		sets = append(sets, "insert_id=DEFAULT") // Else an id that was not used would go to this one.
+	}
+	r.forced = st.insertID != 0
+	if len(sets) == 0 {
+		return ""
+	}
+	return "SET SESSION " + strings.Join(sets, ", ")
+}
+
+// checkID finds out whether the id of a step was made by the node, or given in the statement: then it is not what LAST_INSERT_ID() gives. Of several ids that the node has made, those
+// behind the first depend on the node.
+func (r *replayer) checkID(st *step) error {
+	if st.insertID == 0 {
+		return nil
+	}
+	left, err := r.b.row("SELECT @@insert_id")
+	if err != nil {
+		return err
+	}
+	made := left[0] == "0"
+	r.made = r.made || made
+	if made && st.several && (r.b.node.Backend != r.log.node || r.srv.cluster.View().ConfID != r.log.conf) {
+		return fmt.Errorf("%w: ids of several rows", errDiverged)
+	}
+	return nil
+}
+
+// digest reads an answer to its end and gives its checksum.
+func (r *replayer) digest() (uint64, error) {
+	b, a, log := r.b, &r.answer, r.log
+	a.Start(wire.AnswerQuery, b.caps)
+	log.hash.Reset()
+	for !a.Done {
+		win := b.Window()
+		n, ev, err := a.Walk(win)
+		if err != nil {
+			return 0, err
+		}
+		if ev == wire.EventInFile {
+			return 0, errDiverged
+		}
+		if ev == wire.EventError {
+			if refused := wire.ParseErr(win[a.LastStart+wire.HeaderLen : n]); !repeats(refused.Code) {
+				b.Discard(n)
+				return 0, refused
+			}
+		}
+		log.add(win[:n], a.LastStart, ev)
+		b.Discard(n)
+		if ev == wire.EventMore && !a.Done {
+			if err := b.Fill(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return log.hash.Sum64(), nil
+}
