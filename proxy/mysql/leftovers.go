@@ -20,6 +20,7 @@ import (
 type rescue struct {
 	on   *backendConn
 	what ties
+	left ties   // What is known to be there; what is asked for beyond it is so to be sure.
 	from uint32 // The epoch of who left it.
 	done chan struct{}
 	once sync.Once
@@ -34,10 +35,11 @@ type rescue struct {
 type userVar struct{ name, literal string }
 
 func newRescue(b *backendConn, what ties) *rescue {
-	if what = settled(what); what&tieMaybe != 0 {
+	left := settled(what)
+	if what = left; what&tieMaybe != 0 {
 		what |= tieVariables
 	}
-	return &rescue{on: b, what: what, from: b.epoch, done: make(chan struct{})}
+	return &rescue{on: b, what: what, left: left, from: b.epoch, done: make(chan struct{})}
 }
 
 // end lets the one who left it go on.
@@ -94,7 +96,7 @@ func (s *session) takeBack(r *rescue) {
 		s.last = nil
 	}
 	if r.lost {
-		s.lose(r.what)
+		s.lose(r.left)
 		return
 	}
 	if r.what&(tieInsertID|tieMaybeID) != 0 {

@@ -16,6 +16,7 @@ import (
 // Errors of a replay that are the transaction's end.
 var (
 	errDiverged = errors.New("an answer was not the same again")
+	errNoPermit = errors.New("no node may be written in time")
 	// errLeaving stands for an ERR packet by which a node that leaves has refused a statement within a transaction, before it did anything.
 	errLeaving = errors.New("the node is leaving")
 )
@@ -46,7 +47,7 @@ func (r replayResult) String() string {
 // mayEnd says whether x may have ended its transaction, or done something outside of it, if it is not known to have run.
 func (x *exchange) mayEnd() bool {
 	const ends = kindSet(1<<classify.Commit | 1<<classify.Rollback | 1<<classify.Set | 1<<classify.Other)
-	return ends.has(x.of) || x.commits || x.opaque
+	return x.prepared == nil && (ends.has(x.of) || x.commits || x.opaque)
 }
 
 // replayable says why the transaction on b cannot be run again, with x behind it. unrun says that x surely has not run, or is undone.
@@ -119,7 +120,7 @@ func (s *session) resume(x *exchange, w *wait) (again bool, end error) {
 	if s.log.reads {
 		t = toReader
 	}
-	for range attempts {
+	for lost := 0; lost < attempts; {
 		b, err := s.conn(t, w)
 		if err != nil {
 			if _, ok := errors.AsType[*errSession](err); ok {
@@ -127,7 +128,13 @@ func (s *session) resume(x *exchange, w *wait) (again bool, end error) {
 			}
 			break
 		}
-		err = s.replayOn(b)
+		err = s.replayOn(b, t, w)
+		if over, ok := errors.AsType[*errSession](err); ok {
+			return false, over
+		}
+		if s.conflictAgain(b, err) {
+			continue
+		}
 		switch {
 		case err == nil:
 			s.srv.metrics.replays[replayDone].Add(1)
@@ -139,23 +146,53 @@ func (s *session) resume(x *exchange, w *wait) (again bool, end error) {
 		case errors.Is(err, errDiverged) || isRefusal(err) && !leaves(err):
 			s.srv.metrics.replays[replayDiverged].Add(1)
 			s.srv.log.Debug("a transaction could not be run again", "session", s.id, "node", b.node.Addr, "error", err)
-			if b.command(wire.ComQuery, "ROLLBACK") != nil {
-				s.drop(b)
-			} else if err := s.unforce(b); err != nil {
-				s.drop(b)
-			}
+			s.undo(b)
 			return false, s.rolledBack()
 		}
-		if !errors.Is(err, errNotApplied) {
+		if !errors.Is(err, errNotApplied) && !errors.Is(err, errNoPermit) {
+			lost++
 			s.srv.lost(b, err)
 			s.drop(b)
 		}
-		if !s.pause(w) {
+		if errors.Is(err, errNoPermit) || !s.pause(w) {
 			break
 		}
 	}
 	s.srv.metrics.replays[replayNoNode].Add(1)
 	return false, s.rolledBack()
+}
+
+// undo takes back what a replay has done on b.
+func (s *session) undo(b *backendConn) {
+	err := b.command(wire.ComQuery, "ROLLBACK")
+	if err == nil {
+		err = s.unforce(b)
+	}
+	if err != nil {
+		s.drop(b)
+	}
+}
+
+// conflictAgain says whether the replay itself was rolled back in favour of another, and may be tried once more.
+func (s *session) conflictAgain(b *backendConn, err error) bool {
+	refused, ok := errors.AsType[*wire.ServerError](err)
+	if !ok || !isConflict(refused.Code) || s.log.again >= s.srv.config().DeadlockRetries {
+		return false
+	}
+	s.log.again++
+	s.undo(b)
+	return true
+}
+
+// noPermit is the error of a replay that may not be sent to the writer now: to be tried again, or not.
+func noPermit(err error) error {
+	switch _, over := errors.AsType[*errSession](err); {
+	case over:
+		return err
+	case err == nil || errors.Is(err, errNotWriter):
+		return errNotApplied
+	}
+	return errNoPermit
 }
 
 // leaves says whether a node has refused something because it is leaving.
@@ -176,7 +213,7 @@ func (s *session) rolledBack() error {
 
 // resumed makes b the conn of the session's transaction, which it has run.
 func (s *session) resumed(b *backendConn) {
-	s.trx, s.last, s.status = b, nil, s.answer.Status
+	s.trx, s.last = b, nil
 	s.log.node, s.log.conf = b.node.Backend, s.srv.cluster.View().ConfID
 	b.own &^= tieLast
 	if !s.after.known {
@@ -197,15 +234,18 @@ func (s *session) resumed(b *backendConn) {
 }
 
 // replayOn runs the session's transaction on b.
-func (s *session) replayOn(b *backendConn) error {
+func (s *session) replayOn(b *backendConn, t target, w *wait) error {
 	x := exchange{cmd: &wire.Command{}, sees: tieVariables | tieInsertID, commits: true, writes: true}
-	if err := s.catchUpNode(b, &x); err != nil {
+	if err := s.catchUpNode(b, &x, t); err != nil {
 		return errNotApplied
+	}
+	b.node.Backend.Begin()
+	defer b.node.Backend.End()
+	if again, err := s.permitted(t, b, w); again || err != nil {
+		return noPermit(err)
 	}
 	s.runs(b, &x)
 	defer s.shown.running.Store(nil)
-	b.node.Backend.Begin()
-	defer b.node.Backend.End()
 	if s.ctx.Err() != nil {
 		_ = b.Close()
 	}
@@ -227,9 +267,6 @@ func (s *session) replayOn(b *backendConn) error {
 			return err
 		}
 		from = st.end
-	}
-	if s.answer.Status&wire.StatusInTrans == 0 {
-		return fmt.Errorf("%w: no transaction is open", errDiverged)
 	}
 	if r.set {
 		return s.unforce(b)
@@ -257,38 +294,32 @@ func (r *replayer) step(st *step, packet []byte) error {
 	if st.asksID && !r.made {
 		return fmt.Errorf("%w: the last insert id is of before the transaction", errDiverged)
 	}
-	b, body := r.b, packet[wire.HeaderLen:]
+	b := r.b
 	if st.stmt != nil {
 		var err error
 		if packet, err = r.ready(st.stmt, packet); err != nil {
 			return err
 		}
 	}
-	sets := r.settings(st)
-	b.out = b.out[:0]
-	if sets != "" {
-		b.out = wire.AppendCommand(b.out, wire.ComQuery, sets)
+	if sets := r.settings(st); sets != "" {
+		// Nothing is piped behind it: where this is what tells that the transaction was rolled back, the statement would commit by itself.
 		r.set = true
-	}
-	b.out = append(b.out, packet...)
-	if err := b.Write(b.out); err != nil {
-		return err
-	}
-	if sets != "" {
-		if err := b.swallow(wire.AnswerQuery); err != nil {
-			if isRefusal(err) {
-				b.lost.Store(true) // The statement's answer is still to come.
-				return fmt.Errorf("%w: %w", errDiverged, err)
-			}
+		if err := b.command(wire.ComQuery, sets); err != nil {
 			return err
 		}
+	}
+	if err := b.Write(packet); err != nil {
+		return err
 	}
 	sum, err := r.digest()
 	if err != nil {
 		return err
 	}
-	if sum != st.sum {
-		return fmt.Errorf("%w: the answer to %.80q", errDiverged, body[1:])
+	if sum != st.sum || r.answer.Results > 0 && r.answer.Status&wire.StatusInTrans == 0 {
+		return errDiverged
+	}
+	if r.answer.Results > 0 { // An ERR packet has none.
+		r.status = r.answer.Status
 	}
 	return r.checkID(st)
 }

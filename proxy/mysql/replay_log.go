@@ -100,6 +100,9 @@ func (r hindrance) String() string {
 // keptText is the largest text that a log keeps for the next transaction, in bytes.
 const keptText = 64 << 10
 
+// beginKinds begin a transaction, also within another one.
+const beginKinds = kindSet(1<<classify.Begin | 1<<classify.BeginReadOnly)
+
 func newTrxLog() any { return &trxLog{} }
 
 // startStep has x's answer summed up where it is, or may become, part of a transaction that could be run again.
@@ -109,13 +112,12 @@ func (s *session) startStep(b *backendConn, x *exchange) {
 		if s.log != nil {
 			s.endLog()
 		}
-		const begins = kindSet(1<<classify.Begin | 1<<classify.BeginReadOnly)
-		if !begins.has(x.of) && s.status&wire.StatusAutocommit != 0 || x.silent || x.prepared != nil || !s.srv.config().ReplaysOf(s.login.user) {
+		if !beginKinds.has(x.of) && s.status&wire.StatusAutocommit != 0 || x.silent || x.prepared != nil || !s.srv.config().ReplaysOf(s.login.user) {
 			return
 		}
 		s.beginLog(b)
 	}
-	if s.log == nil || s.log.refused != hinderedNot || x.keep != nil || x.silent || x.prepared != nil {
+	if s.log == nil || s.log.refused != hinderedNot && !beginKinds.has(x.of) || x.keep != nil || x.silent || x.prepared != nil {
 		return
 	}
 	x.log = s.log
