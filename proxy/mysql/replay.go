@@ -216,7 +216,8 @@ func (s *session) resumed(b *backendConn) {
 	s.trx, s.last = b, nil
 	s.log.node, s.log.conf = b.node.Backend, s.srv.cluster.View().ConfID
 	b.own &^= tieLast
-	if !s.after.known {
+	if s.after.known != allParts {
+		s.after = after{known: allParts, kept: allParts}
 		s.lostTies |= tieLast // Galley's own statements have come between.
 	}
 	for i := range s.log.steps {
@@ -235,7 +236,7 @@ func (s *session) resumed(b *backendConn) {
 
 // replayOn runs the session's transaction on b.
 func (s *session) replayOn(b *backendConn, t target, w *wait) error {
-	x := exchange{cmd: &wire.Command{}, sees: tieVariables | tieInsertID, commits: true, writes: true}
+	x := exchange{cmd: &wire.Command{}, effects: effects{sees: tieVariables | tieInsertID, binds: true}, commits: true, writes: true}
 	if err := s.catchUpNode(b, &x, t); err != nil {
 		return errNotApplied
 	}
