@@ -76,6 +76,9 @@ type mark struct {
 	beat int64
 	at   time.Duration
 	term time.Duration
+	// proved says that the beat was seen to change: the galley is there, and
+	// the row is not what one left that has died.
+	proved bool
 }
 
 // State is what one galley knows. Times are counted from any fixed moment on
@@ -130,7 +133,7 @@ func (s *State) Saw(at time.Duration, sight Sight) {
 		}
 		m, seen := s.marks[p.ID]
 		if !seen || m.beat != p.Beat {
-			m = mark{p.Beat, at, p.Term}
+			m = mark{p.Beat, at, p.Term, seen}
 		}
 		marks[p.ID] = m
 		s.peers = append(s.peers, p)

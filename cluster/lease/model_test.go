@@ -134,6 +134,11 @@ func settled(galleys int, b bounds) world {
 		w.peers = append(w.peers, Peer{ID: w.g[i].st.Self, Epoch: 2, Acked: 1, Beat: 1, Sees: []string{"A", "B"}, Term: modelTerm})
 	}
 	for i := range w.g {
+		before := w.sight()
+		for k := range before.Peers {
+			before.Peers[k].Beat = 0
+		}
+		w.g[i].st.Saw(0, before)
 		w.g[i].st.Saw(0, w.sight())
 		w.g[i].st.Confirmed(0, 2, []string{"A", "B"})
 	}
@@ -478,7 +483,7 @@ func (w *world) key(seed maphash.Seed) uint64 {
 		peers(s.peers)
 		for _, p := range s.peers {
 			m := s.marks[p.ID]
-			put(int(max(m.beat-beats[p.ID], -9)), at(m.at))
+			put(int(max(m.beat-beats[p.ID], -9)), at(m.at), b2i(m.proved))
 		}
 		msg(&g.op)
 		msg(&g.ghost)

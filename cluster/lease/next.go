@@ -159,22 +159,23 @@ func (s *State) present(id string) bool {
 // better gives a node that more of the galleys that are there could write to
 // than to this one, the best of them; or nothing. So a galley that alone has
 // lost sight of the writer moves it only to where all can follow, and two that
-// see different nodes do not take it from each other.
+// see different nodes do not take it from each other. A row that may be of a
+// galley that has died speaks for the writer only.
 func (s *State) better(now time.Duration, sees []string, than string) string {
-	votes := func(node string) (n int) {
+	votes := func(node string, proved bool) (n int) {
 		if slices.Contains(sees, node) {
 			n++
 		}
 		for _, p := range s.peers {
-			if !s.silent(p.ID, now) && slices.Contains(p.Sees, node) {
+			if !s.silent(p.ID, now) && (!proved || s.marks[p.ID].proved) && slices.Contains(p.Sees, node) {
 				n++
 			}
 		}
 		return n
 	}
-	best, most := "", votes(than)
+	best, most := "", votes(than, false)
 	for _, node := range sees {
-		if n := votes(node); n > most {
+		if n := votes(node, true); n > most {
 			best, most = node, n
 		}
 	}
