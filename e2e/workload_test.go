@@ -383,6 +383,9 @@ func kindOf(err error) string {
 // (ER_CONNECTION_KILLED).
 func isLost(kind string) bool { return kind == "lost" || kind == "1927" }
 
+// isUndone says whether a kind of error is what a transaction gets whose node was lost: these write the node's name, so that their answers are not the same on another one.
+func isUndone(kind string) bool { return kind == "1213" }
+
 // isServerError is true when the session goes on after the error.
 func isServerError(err error) bool {
 	var server *mysql.MySQLError
