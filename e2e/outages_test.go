@@ -192,7 +192,7 @@ func TestAllNodesDown(t *testing.T) {
 	readAfterWrite(t, 500, 5*time.Second)
 	allow(t, l, func(kind string) bool {
 		kind = strings.TrimPrefix(strings.TrimPrefix(kind, "read:"), "connect:")
-		return isLost(kind) || kind == "1047" || kind == "1040"
+		return isLost(kind) || isUndone(kind) || kind == "1047" || kind == "1040"
 	})
 	if err := suite.galley.ready(suite.ctx); err != nil {
 		t.Error(err)
