@@ -72,6 +72,7 @@ type galley struct {
 	switcher  *cluster.Switcher
 	serverTLS *proxy.ServerTLS
 	nodeTLS   *proxy.ClientTLS
+	troubled  troubleWatch
 	web       *webTier       // Nil without a front door for browsers.
 	admin     *admin.Server  // Nil without an admin door.
 	doors     []net.Listener // Of MySQL clients: TCP first.
@@ -119,7 +120,7 @@ func newGalley(c *config.Config, path string, log hclog.Logger, reload func() (*
 	}); err != nil {
 		return nil, err
 	}
-	if g.web, err = newWebTier(c, log.Named("web"), registry); err != nil {
+	if g.web, err = newWebTier(c, log.Named("web"), registry, g.databaseTrouble); err != nil {
 		return nil, err
 	}
 	if g.switcher, err = cluster.NewSwitcher(cluster.SwitchOptions{

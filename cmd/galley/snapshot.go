@@ -20,8 +20,9 @@ func (g *galley) Snapshot() admin.Snapshot {
 	c := g.config()
 	s := admin.Snapshot{
 		At: now, Version: version(), StartedAt: g.started, ConfigPath: g.path, Instance: fmt.Sprint(c.MySQL.InstanceID),
-		Cluster: g.clusterPart(view), MySQL: g.mysqlPart(), Problems: g.problems(view),
+		Cluster: g.clusterPart(view), MySQL: g.mysqlPart(), Problems: g.problems(view), Web: g.web.snapshot(),
 	}
+	s.Problems = append(s.Problems, webProblems(now, s.Web)...)
 	s.Ready, s.NotReady = g.ready(view)
 	for i := range view.Nodes {
 		s.Nodes = append(s.Nodes, g.nodeRow(now, &view.Nodes[i]))

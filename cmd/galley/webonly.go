@@ -41,7 +41,7 @@ func newWebOnly(c *config.Config, path string, log hclog.Logger, reload func() (
 		}
 	}
 	var err error
-	if o.web, err = newWebTier(c, log.Named("web"), registry); err != nil {
+	if o.web, err = newWebTier(c, log.Named("web"), registry, noTrouble); err != nil {
 		return nil, err
 	}
 	if c.Admin.Listen == "" && c.Admin.Socket == "" {
@@ -58,11 +58,11 @@ func newWebOnly(c *config.Config, path string, log hclog.Logger, reload func() (
 func (o *webOnly) Snapshot() admin.Snapshot {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	s := admin.Snapshot{At: time.Now(), Version: version(), StartedAt: o.started, ConfigPath: o.path, Ready: !o.stopping}
+	s := admin.Snapshot{At: time.Now(), Version: version(), StartedAt: o.started, ConfigPath: o.path, Ready: !o.stopping, WebOnly: true, Web: o.web.snapshot()}
 	if o.stopping {
 		s.NotReady = "galley is stopping"
 	}
-	s.Problems = []admin.Problem{{Severity: admin.SeverityNote, Text: "There is no cluster in the configuration: galley is a web tier alone.", Do: "Give mysql.listen and cluster.nodes for the database tier."}}
+	s.Problems = append(webProblems(s.At, s.Web), admin.Problem{Severity: admin.SeverityNote, Text: "There is no cluster in the configuration: galley is a web tier alone.", Do: "Give mysql.listen and cluster.nodes for the database tier."})
 	return s
 }
 

@@ -20,6 +20,7 @@ type webTier struct {
 	log     hclog.Logger
 	server  *web.Server
 	metrics *fpm.Metrics
+	trouble func() string // What keeps pages from their database now; empty for nothing.
 
 	mu    sync.Mutex
 	pools map[string]*runningPool
@@ -33,12 +34,12 @@ type runningPool struct {
 	stop context.CancelFunc
 }
 
-// newWebTier makes the web tier of a configuration that has one.
-func newWebTier(c *config.Config, log hclog.Logger, registry prometheus.Registerer) (*webTier, error) {
+// newWebTier makes the web tier of a configuration that has one. trouble says what keeps pages from their database at a moment.
+func newWebTier(c *config.Config, log hclog.Logger, registry prometheus.Registerer, trouble func() string) (*webTier, error) {
 	if !c.Web.On() {
 		return nil, nil //nolint:nilnil // none is nil
 	}
-	t := &webTier{log: log, pools: map[string]*runningPool{}}
+	t := &webTier{log: log, trouble: trouble, pools: map[string]*runningPool{}}
 	var err error
 	if t.metrics, err = fpm.NewMetrics(registry); err != nil {
 		return nil, err

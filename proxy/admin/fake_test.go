@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -99,3 +100,5 @@ func newRecorderFor(h http.Handler, r *http.Request) *httptest.ResponseRecorder 
 	h.ServeHTTP(w, r)
 	return w
 }
+
+func runNothing(context.Context, map[string]string) (string, error) { return "", nil }

@@ -25,7 +25,7 @@ type headline struct {
 
 // newHeadline decides what is the most important thing to say, worst first.
 func newHeadline(s Snapshot) headline {
-	h := mainHeadline(s)
+	h := joined(s, mainHeadline(s))
 	if h.Call == "" {
 		h.Call = h.Text
 	}

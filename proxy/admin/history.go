@@ -17,6 +17,7 @@ type history struct {
 	sessions, active, waiting      *ring
 	p50, p99                       *ring // seconds
 	nodes                          map[string]*nodeHistory
+	web                            webHistory
 	window                         latencyWindow
 	before                         MySQL
 	at                             time.Time
@@ -35,7 +36,7 @@ func newHistory() *history {
 		queries: newRing(), reads: newRing(), writes: newRing(), errors: newRing(),
 		sessions: newRing(), active: newRing(), waiting: newRing(),
 		p50: newRing(), p99: newRing(),
-		nodes: make(map[string]*nodeHistory),
+		nodes: make(map[string]*nodeHistory), web: newWebHistory(),
 	}
 }
 
@@ -69,6 +70,7 @@ func (h *history) add(now time.Time, s Snapshot) {
 	h.p99.push(p99)
 	h.before = m
 	h.addNodes(s.Nodes, elapsed)
+	h.web.add(s.Web, elapsed)
 }
 
 func (h *history) addNodes(rows []NodeRow, elapsed float64) {
@@ -122,6 +124,9 @@ func (h *history) skip(n int) {
 		for _, r := range node.rings() {
 			r.skip(n)
 		}
+	}
+	for _, r := range h.web.rings() {
+		r.skip(n)
 	}
 }
 

@@ -37,7 +37,9 @@ type Action struct {
 	Name    string
 	Label   string
 	Confirm string
-	Run     func(ctx context.Context, params map[string]string) (string, error)
+	// OnBackend says which php-fpm backends have a button, and what it asks before; POOL/ADDRESS is then the parameter node. Nil where none has.
+	OnBackend func(p *WebPool, b *WebBackend) (confirm string, ok bool)
+	Run       func(ctx context.Context, params map[string]string) (string, error)
 }
 
 func (o Options) check() error {

@@ -32,6 +32,8 @@ type pageView struct {
 	Events   []eventView
 	Pools    poolsView
 	Sessions sessionsView
+	Web      webView
+	Database bool // There is a database tier.
 }
 
 type clusterView struct {
@@ -72,7 +74,7 @@ type sessionView struct {
 	Waits                                               bool
 }
 
-func newPageView(s Snapshot, h *history) pageView {
+func newPageView(s Snapshot, h *history, actions buttons) pageView {
 	v := pageView{
 		Headline: newHeadline(s),
 		Version:  s.Version,
@@ -88,6 +90,8 @@ func newPageView(s Snapshot, h *history) pageView {
 		Traffic:  trafficViews(s, h),
 		Pools:    newPoolsView(s),
 		Sessions: newSessionsView(s),
+		Web:      newWebView(s, h, actions.onBackend),
+		Database: !s.WebOnly,
 	}
 	if !s.StartedAt.IsZero() {
 		v.Uptime = age(s.At.Sub(s.StartedAt))

@@ -24,6 +24,20 @@ func hostile() Snapshot {
 		r.User, r.ClientAddr, r.Schema, r.State, r.Node, r.Pins = x, x, x, x, x, []string{x}
 	}
 	s.Problems = []Problem{{Severity: x, Text: x, Do: x}}
+	s.Web = healthyWeb()
+	s.Web.HTTP, s.Web.Database = x, x
+	for i := range s.Web.Sites {
+		site := &s.Web.Sites[i]
+		site.Name, site.Hosts, site.Pool, site.Root = x, []string{x, x}, x, x
+	}
+	for i := range s.Web.Pools {
+		p := &s.Web.Pools[i]
+		p.Name, p.Failures, p.Unresolved = x, []ReasonCount{{x, 1}}, []Unresolved{{x, x}}
+		for k := range p.Backends {
+			b := &p.Backends[k]
+			b.Address, b.Source, b.State, b.Reason, b.ReasonText, b.LastError, b.States = x, x, x, x, x, x, []WorkerCount{{x, 2}}
+		}
+	}
 	return s
 }
 
@@ -75,7 +89,7 @@ func TestSessionTableIsBounded(t *testing.T) {
 		s.MySQL.SessionRows = append(s.MySQL.SessionRows, SessionRow{ID: uint64(100 + i)})
 	}
 	s.MySQL.Sessions = 4000
-	v := newPageView(s, newHistory())
+	v := newPageView(s, newHistory(), nil)
 	if len(v.Sessions.Rows) != shownSessions || v.Sessions.Hidden != 4000-shownSessions {
 		t.Errorf("%d rows, %d hidden", len(v.Sessions.Rows), v.Sessions.Hidden)
 	}

@@ -32,6 +32,7 @@ func sections() []section {
 		{"problems", "Problems"},
 		{"cluster", "Nodes"},
 		{"pools", "Connections to nodes"},
+		{"web", "Sites and php-fpm pools"},
 		{"traffic", "Traffic"},
 		{"past", "What happened"},
 		{"sessions", "Sessions"},

@@ -12,14 +12,15 @@ const sampleInterval = time.Second
 
 // board joins the source with the history of what it said. Safe for use from any goroutine.
 type board struct {
-	source Source
+	source  Source
+	buttons buttons
 
 	mu      sync.Mutex
 	history *history
 }
 
-func newBoard(source Source) *board {
-	return &board{source: source, history: newHistory()}
+func newBoard(source Source, b buttons) *board {
+	return &board{source: source, buttons: b, history: newHistory()}
 }
 
 // snapshot asks the source, and takes the word for "nothing to say" out of nodes' reasons: a reason here is a reason.
@@ -39,7 +40,7 @@ func (b *board) view() pageView {
 	s := b.snapshot()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return newPageView(s, b.history)
+	return newPageView(s, b.history, b.buttons)
 }
 
 // status is what /api/status answers.

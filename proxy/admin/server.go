@@ -50,7 +50,7 @@ func New(opts Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		opts: opts, log: opts.Logger, pages: pages, board: newBoard(opts.Source), live: newLive(),
+		opts: opts, log: opts.Logger, pages: pages, board: newBoard(opts.Source, newButtons(&opts)), live: newLive(),
 		hosts: newHostGuard(opts.Listen, opts.AllowedHosts), guesses: newGuesses(), logins: newLogins(),
 	}
 	if opts.Token != "" && len(opts.Token) < shortToken {

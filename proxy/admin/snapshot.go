@@ -21,6 +21,8 @@ type Snapshot struct {
 	Cluster    Cluster
 	Nodes      []NodeRow
 	MySQL      MySQL
+	Web        *Web // nil where there is no front door for browsers
+	WebOnly    bool // there is no database tier: Cluster, Nodes and MySQL say nothing
 	Problems   []Problem
 }
 

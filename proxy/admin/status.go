@@ -19,6 +19,7 @@ type statusDoc struct {
 	Cluster    clusterDoc   `json:"cluster"`
 	Nodes      []nodeDoc    `json:"nodes"`
 	MySQL      mysqlDoc     `json:"mysql"`
+	Web        *webDoc      `json:"web"`
 	Problems   []problemDoc `json:"problems"`
 }
 
@@ -184,6 +185,7 @@ func newStatusDoc(s Snapshot, h *history) statusDoc {
 		Cluster:  newClusterDoc(s.Cluster),
 		Nodes:    make([]nodeDoc, 0, len(s.Nodes)),
 		MySQL:    newMySQLDoc(s.MySQL, h),
+		Web:      newWebDoc(s.Web, h),
 		Problems: make([]problemDoc, 0, len(s.Problems)),
 	}
 	if !s.StartedAt.IsZero() {

@@ -15,10 +15,17 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // The shape of /api/status is a promise to scripts: this file changes only by adding.
 func TestStatusGolden(t *testing.T) {
-	source := newFakeSource(healthy())
+	first := healthy()
+	first.Web = healthyWeb()
+	source := newFakeSource(first)
 	s := newTestServer(t, func(o *Options) { o.Source = source })
 	s.board.history.add(testTime.Add(-time.Second), source.Snapshot())
 	later := healthy()
+	later.Web = healthyWeb()
+	later.Web.Sites[0].Answers.OK += 30
+	later.Web.Pools[0].Given += 30
+	later.Web.Pools[0].Waited += 30 * time.Millisecond
+	later.Web.Pools[0].Backends[0].Served += 30
 	later.MySQL.QueriesTotal += 150
 	later.MySQL.ReadsTotal += 100
 	later.MySQL.WritesTotal += 50

@@ -31,6 +31,7 @@ func (d *door) Accept() (net.Conn, error) {
 		if open := d.s.open.Add(1); open > int64(d.s.settings().conf.MaxConnections) {
 			d.s.open.Add(-1)
 			d.s.metrics.refused.Inc()
+			d.s.metrics.turnedAway.Add(1)
 			d.turnAway(nc)
 			continue
 		}

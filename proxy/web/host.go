@@ -26,7 +26,7 @@ type host struct {
 
 // newHost sets a site up. What it had open under the configuration before is taken over.
 func (s *Server) newHost(c *config.Site, w *config.Web, old *settings) *host {
-	h := &host{conf: *c, name: c.Hosts[0], count: s.metrics.site(c.Hosts[0])}
+	h := &host{conf: *c, name: c.Hosts[0], count: s.metrics.site(c.Hosts[0], old)}
 	h.rules = site.Site{WordPress: c.Preset == config.PresetWordPress, PHP: c.Pool != "", Index: c.Index, FrontController: c.FrontController, Listed: c.Scripts}
 	if h.rules.WordPress && h.rules.PHP && h.rules.FrontController == "" {
 		h.rules.FrontController = "/index.php"

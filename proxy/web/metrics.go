@@ -18,6 +18,8 @@ type metrics struct {
 	bytes    *prometheus.CounterVec
 	refused  prometheus.Counter
 	reasons  *prometheus.CounterVec
+
+	turnedAway, unknown atomic.Int64 // What refused and requests of other have, for Snapshot.
 }
 
 // siteCount is the part of the metrics that is a site's own, looked up once.
@@ -30,15 +32,17 @@ type siteCount struct {
 	script  prometheus.Observer
 	running atomic.Int64
 	reasons *prometheus.CounterVec
+
+	sent                   atomic.Int64
+	fileTimes, scriptTimes times
 }
 
 func newMetrics(s *Server, registerer prometheus.Registerer) (*metrics, error) {
-	// From a file in memory to a script that exports a shop.
-	buckets := []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
+	buckets := bounds()
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "galley_web_requests_total", Help: "Requests by site and class of status (other: before a site was found)."}, []string{"site", "class"}),
 		times: prometheus.NewHistogramVec(
-			prometheus.HistogramOpts{Name: "galley_web_request_seconds", Help: "Time from a request's header to the end of its answer.", Buckets: buckets}, []string{"site", "kind"}),
+			prometheus.HistogramOpts{Name: "galley_web_request_seconds", Help: "Time from a request's header to the end of its answer.", Buckets: buckets[:]}, []string{"site", "kind"}),
 		bytes:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "galley_web_sent_bytes_total", Help: "Bytes of bodies sent to clients."}, []string{"site"}),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "galley_web_connections_refused_total", Help: "Connections turned away because there were web.max_connections."}),
 		reasons: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "galley_web_refusals_total", Help: "Requests not answered as asked for, by reason."}, []string{"reason"}),
@@ -60,7 +64,14 @@ func newMetrics(s *Server, registerer prometheus.Registerer) (*metrics, error) {
 const other = "other"
 
 // site gives the counters of a site. They go on where the site was there before.
-func (m *metrics) site(name string) *siteCount {
+func (m *metrics) site(name string, old *settings) *siteCount {
+	if old != nil {
+		for _, h := range old.all {
+			if h.name == name {
+				return h.count
+			}
+		}
+	}
 	c := &siteCount{
 		name: name, bytes: m.bytes.WithLabelValues(name), file: m.times.WithLabelValues(name, "file"), script: m.times.WithLabelValues(name, "script"), reasons: m.reasons,
 	}
@@ -78,6 +89,7 @@ func (m *metrics) observe(w *writer, v *visit) {
 	class := min(max(w.status/100, 1), 5)
 	if v.host == nil {
 		m.requests.WithLabelValues(other, fmt.Sprint(class, "xx")).Inc()
+		m.unknown.Add(1)
 		return
 	}
 	c := v.host.count
@@ -85,11 +97,14 @@ func (m *metrics) observe(w *writer, v *visit) {
 	c.totals[class].Add(1)
 	if w.bytes > 0 {
 		c.bytes.Add(float64(w.bytes))
+		c.sent.Add(w.bytes)
 	}
 	took := time.Since(v.start).Seconds()
 	if v.route.Action == site.Run {
 		c.script.Observe(took)
+		c.scriptTimes.add(took)
 	} else {
 		c.file.Observe(took)
+		c.fileTimes.add(took)
 	}
 }

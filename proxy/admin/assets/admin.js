@@ -153,6 +153,50 @@
     if (!document.hidden) lost();
   }, 1000);
 
+  // Buttons ask for an action, once it has been said what that does. The dialog then shows what came of it.
+  const sure = document.getElementById("sure");
+  const title = document.getElementById("sure-title");
+  const text = document.getElementById("sure-text");
+  const yes = document.getElementById("sure-yes");
+  const no = document.getElementById("sure-no");
+  let wanted = null;
+
+  document.addEventListener("click", function (e) {
+    const button = e.target.closest("button[data-action]");
+    if (!button) return;
+    wanted = { action: button.dataset.action, node: button.dataset.node };
+    title.textContent = button.textContent + ": " + wanted.node;
+    text.textContent = button.dataset.confirm;
+    yes.textContent = button.textContent;
+    yes.hidden = false;
+    yes.disabled = false;
+    no.textContent = "Leave it";
+    sure.showModal();
+  });
+
+  no.addEventListener("click", function () {
+    sure.close();
+  });
+
+  yes.addEventListener("click", async function () {
+    yes.disabled = true;
+    try {
+      const answer = await fetch("/api/actions/" + wanted.action, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ node: wanted.node }),
+        redirect: "error",
+      });
+      const told = await answer.json();
+      text.textContent = told.result || told.error || answer.statusText;
+    } catch (e) {
+      text.textContent = "Galley cannot be reached.";
+    }
+    yes.hidden = true;
+    no.textContent = "Close";
+    no.focus();
+  });
+
   if (!window.EventSource) startPolling();
   listen();
 })();

@@ -26,6 +26,8 @@ func (p *Pool) Do(ctx context.Context, r *Request) (*Response, error) {
 		}
 		timing := Timing{Queue: time.Since(since), Accept: w.accept}
 		p.waited.Observe(timing.Queue.Seconds())
+		p.given.Add(1)
+		p.waitedFor.Add(int64(timing.Queue))
 		resp, err := p.exchange(ctx, w, r)
 		if err == nil {
 			resp.Timing = timing
@@ -98,6 +100,12 @@ func streams(header http.Header) bool {
 func (p *Pool) count(err error) error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		p.metrics.requests.WithLabelValues(p.name, e.Backend, string(e.Reason)).Inc()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.endings[e.Reason]++
+		if e.Reason == QueueFull || e.Reason == QueueTimeout || e.Reason == NoBackend {
+			p.refusedAt = time.Now()
+		}
 	}
 	return err
 }

@@ -43,10 +43,13 @@ type Pool struct {
 	changed  chan struct{}
 	buffers  fcgi.Buffers
 	backends *balancer.Pool
-	took     atomic.Int64    // how long requests take, a moving mean in nanoseconds
-	life     context.Context //nolint:containedctx // of what the pool starts by itself; ends with Run
-	end      context.CancelFunc
-	tasks    sync.WaitGroup
+	took     atomic.Int64 // how long requests take, a moving mean in nanoseconds
+
+	given, waitedFor atomic.Int64 // how often a worker was given, and the nanoseconds waited for it in all
+
+	life  context.Context //nolint:containedctx // of what the pool starts by itself; ends with Run
+	end   context.CancelFunc
+	tasks sync.WaitGroup
 
 	mu            sync.Mutex
 	queue         *queue
@@ -56,6 +59,8 @@ type Pool struct {
 	drained       map[string]bool        // by address, kept over changes of the set
 	resolveErrors map[string]string
 	orphans       map[*worker]bool
+	endings       map[Reason]int64 // requests without a whole answer
+	refusedAt     time.Time        // when one last got no worker
 }
 
 // New checks the options; it does no I/O.
@@ -69,7 +74,7 @@ func New(o Options) (*Pool, error) {
 	p := &Pool{
 		name: o.Config.Name, log: o.Logger, metrics: o.Metrics, dial: o.Dial, resolver: o.Resolver, changed: make(chan struct{}, 1),
 		backends: balancer.NewPool(balancer.TwoChoices), queue: newQueue(), members: map[*balancer.Backend]*member{}, drained: map[string]bool{},
-		resolveErrors: map[string]string{}, orphans: map[*worker]bool{},
+		resolveErrors: map[string]string{}, orphans: map[*worker]bool{}, endings: map[Reason]int64{},
 	}
 	if p.log == nil {
 		p.log = hclog.NewNullLogger()

@@ -15,6 +15,16 @@ type Snapshot struct {
 	// Waiting is the requests without a worker, WaitingOf the same by site.
 	Waiting   int
 	WaitingOf map[string]int
+	// LongestWait is of the request that has waited for longest; QueueLength and QueueTime are what a queue and a wait may come to.
+	LongestWait time.Duration
+	QueueLength int
+	QueueTime   time.Duration
+	// Given is how many times a request was given a worker, Waited how long they have waited for it in all.
+	Given  int64
+	Waited time.Duration
+	// Failed counts requests without a whole answer by why; LastRefused is when one last got no worker.
+	Failed      map[Reason]int64
+	LastRefused time.Time
 	// Took is how long a request takes, a moving mean.
 	Took     time.Duration
 	Backends []BackendSnapshot
@@ -58,11 +68,17 @@ type BackendSnapshot struct {
 func (p *Pool) Snapshot() Snapshot {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	settings := p.settings()
 	s := Snapshot{
+		QueueLength: settings.QueueLength, QueueTime: settings.QueueTime, Given: p.given.Load(), Waited: time.Duration(p.waitedFor.Load()),
+		Failed: maps.Clone(p.endings), LastRefused: p.refusedAt,
 		Name: p.name, Waiting: p.queue.n, WaitingOf: map[string]int{}, Took: time.Duration(p.took.Load()), Unresolved: maps.Clone(p.resolveErrors),
 	}
 	for site, l := range p.queue.lines {
 		s.WaitingOf[site] = l.waiters.Len()
+		if first, ok := l.waiters.Front().Value.(*waiter); ok {
+			s.LongestWait = max(s.LongestWait, time.Since(first.since))
+		}
 	}
 	for _, b := range p.backends.Backends() {
 		if m := p.members[b]; m != nil {
