@@ -66,7 +66,7 @@ func TestSampleIsComplete(t *testing.T) {
 		},
 		Web: config.Web{
 			TLS: config.WebTLS{MinVersion: "1.2"}, MaxConnections: 10000, HeaderTimeout: 10 * time.Second, IdleTimeout: 75 * time.Second, WriteTimeout: time.Minute,
-			MinBodyRate: 512, MaxHeader: 64 << 10, MaxURI: 16 << 10, Grace: 30 * time.Second, MaxBuffered: 1 << 30, FileCache: 64 << 20,
+			MinBodyRate: 512, MaxHeader: 64 << 10, MaxURI: 16 << 10, Grace: 30 * time.Second, MaxBuffered: 1 << 30, FileCache: 64 << 20, PageCache: 128 << 20,
 			AccessLog: config.AccessLogOff, AccessLogFormat: config.AccessLogCombined,
 		},
 		Admin: config.Admin{Listen: "127.0.0.1:9306"},

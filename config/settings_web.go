@@ -97,6 +97,14 @@ func webLimitSettings() []Setting {
 			Doc:     "How much of an answer of PHP is taken ahead of a slow client, so that the worker is free.",
 			binding: size(func(c *Config) *Size { return &c.Web.MaxBuffered }, 4*kibi, 1024*gibi),
 		}, {
+			Path: "web.page_cache", Type: "size", Default: "128MiB", Restart: true,
+			Doc:     "Memory for pages of the sites that have a cache.",
+			binding: size(func(c *Config) *Size { return &c.Web.PageCache }, 4*kibi, 64*gibi),
+		}, {
+			Path: "web.purge_networks", Type: "list of networks",
+			Doc:     "Networks from which pages may be purged, besides this machine: PURGE /path, PURGE /path/* and PURGE with X-Cache-Tags, or GET /purge/path.",
+			binding: list(func(c *Config) *[]netip.Prefix { return &c.Web.PurgeNetworks }, words(parseNetwork), netip.Prefix.String),
+		}, {
 			Path: "web.file_cache", Type: "size", Default: "64MiB", Restart: true,
 			Doc:     "Memory for small files; 0 is none.",
 			binding: size(func(c *Config) *Size { return &c.Web.FileCache }, 0, 64*gibi),

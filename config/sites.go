@@ -14,6 +14,7 @@ import (
 func siteKeys() []string {
 	return []string{
 		"hosts", "root", "pool", "preset", "script_root", "scripts", "index", "front_controller", "max_body", "compress", "max_age", "redirect_to_https", "hsts", "error_pages", "accel_root",
+		"cache", "cache_stale", "cache_stale_if_error", "cache_ignore_cookies", "cache_bypass_paths", "cache_by_device",
 	}
 }
 
@@ -22,9 +23,15 @@ const siteExample = "Write {hosts: [example.com], root: /var/www/example.com, po
 // defaultMaxBody is the largest upload where a site says nothing: what plugins and themes of WordPress need.
 const defaultMaxBody = 128 * mebi
 
+// How long a cached page may be shown behind its time where a site says nothing: while it is made anew, and while there is no other.
+const (
+	defaultStale        = 10 * time.Minute
+	defaultStaleIfError = 24 * time.Hour
+)
+
 // plainSite is a site of which nothing is said.
 func plainSite() Site {
-	return Site{Preset: PresetNone, Index: []string{"index.php", "index.html"}, MaxBody: defaultMaxBody, Compress: true}
+	return Site{Preset: PresetNone, Index: []string{"index.php", "index.html"}, MaxBody: defaultMaxBody, Compress: true, CacheStale: defaultStale, CacheStaleIfError: defaultStaleIfError}
 }
 
 // sitesBinding prints sites as they are written in the file.
@@ -64,6 +71,12 @@ func plainSiteOf(s *Site) yaml.MapSlice {
 	add("hsts", showDuration(s.HSTS), s.HSTS != 0)
 	add("error_pages", s.ErrorPages, s.ErrorPages != "")
 	add("accel_root", s.AccelRoot, s.AccelRoot != "")
+	add("cache", showDuration(s.Cache), s.Cache != 0)
+	add("cache_stale", showDuration(s.CacheStale), s.CacheStale != usual.CacheStale)
+	add("cache_stale_if_error", showDuration(s.CacheStaleIfError), s.CacheStaleIfError != usual.CacheStaleIfError)
+	add("cache_ignore_cookies", s.CacheIgnoreCookies, len(s.CacheIgnoreCookies) > 0)
+	add("cache_bypass_paths", s.CacheBypassPaths, len(s.CacheBypassPaths) > 0)
+	add("cache_by_device", true, s.CacheByDevice)
 	return item
 }
 
@@ -105,6 +118,7 @@ func readSite(r *reader, in value, at string) (Site, bool) {
 		s.FrontController = parsed(&o, f, at+".front_controller", parseScript)
 	}
 	o.siteLimits(&s)
+	o.siteCache(&s)
 	if o.ok && s.Root == "" && s.Pool == "" {
 		o.missing("root or pool", siteExample)
 	}
@@ -145,6 +159,31 @@ func (o *object) siteLimits(s *Site) {
 	if f, ok := o.scalar("redirect_to_https"); ok {
 		s.RedirectToHTTPS = parsed(o, f, o.path+".redirect_to_https", parseBool)
 	}
+}
+
+// siteCache reads what of a site's pages may be kept.
+func (o *object) siteCache(s *Site) {
+	for key, into := range map[string]*time.Duration{"cache": &s.Cache, "cache_stale": &s.CacheStale, "cache_stale_if_error": &s.CacheStaleIfError} {
+		if f, ok := o.scalar(key); ok {
+			*into = parsed(o, f, o.path+"."+key, parseAge)
+		}
+	}
+	for _, f := range o.words("cache_ignore_cookies") {
+		s.CacheIgnoreCookies = append(s.CacheIgnoreCookies, parsed(o, f, o.path+".cache_ignore_cookies", nonEmpty))
+	}
+	for _, f := range o.words("cache_bypass_paths") {
+		s.CacheBypassPaths = append(s.CacheBypassPaths, parsed(o, f, o.path+".cache_bypass_paths", parsePathPrefix))
+	}
+	if f, ok := o.scalar("cache_by_device"); ok {
+		s.CacheByDevice = parsed(o, f, o.path+".cache_by_device", parseBool)
+	}
+}
+
+func parsePathPrefix(text string) (string, *mistake) {
+	if !strings.HasPrefix(text, "/") {
+		return "", &mistake{echo: text, what: "{} is not the beginning of a path", remedy: "Write it from the site's root, for example /shop/."}
+	}
+	return printableText(text)
 }
 
 func parseAge(text string) (time.Duration, *mistake) {

@@ -35,6 +35,10 @@ type Web struct {
 	MaxBuffered Size
 	// FileCache is how much memory holds small files.
 	FileCache Size
+	// PageCache is how much memory holds pages of the sites that have a cache.
+	PageCache Size
+	// PurgeNetworks are those from which pages may be purged; this machine is always one.
+	PurgeNetworks []netip.Prefix
 	// AccessLog is a path, stdout or off; AccessLogFormat is combined or json.
 	AccessLog       string
 	AccessLogFormat string
@@ -110,6 +114,16 @@ type Site struct {
 	HSTS            time.Duration
 	// ErrorPages is a directory with pages as 404.html and 50x.html; empty for plain ones.
 	ErrorPages string
+	// Cache is for how long a page is fresh that says nothing itself; 0 is no page cache. CacheStale is for how long behind that it may be shown while it is made
+	// anew, CacheStaleIfError in place of an error.
+	Cache             time.Duration
+	CacheStale        time.Duration
+	CacheStaleIfError time.Duration
+	// CacheIgnoreCookies are beginnings of names of cookies on which no page depends, CacheBypassPaths beginnings of paths that are not cached.
+	CacheIgnoreCookies []string
+	CacheBypassPaths   []string
+	// CacheByDevice keeps pages for phones apart.
+	CacheByDevice bool
 	// AccelRoot is the directory of files that scripts give out by X-Accel-Redirect; empty for none.
 	AccelRoot string
 }

@@ -24,7 +24,7 @@ func TestWebAlone(t *testing.T) {
 	if len(c.Warnings()) > 0 || c.MySQL.Listen != "" || !c.Web.On() {
 		t.Errorf("%v, %+v", c.Warnings(), c.Web)
 	}
-	site := config.Site{Preset: config.PresetNone, Index: []string{"index.php", "index.html"}, MaxBody: 128 << 20, Compress: true, Pool: "php"}
+	site := config.Site{Preset: config.PresetNone, Index: []string{"index.php", "index.html"}, MaxBody: 128 << 20, Compress: true, Pool: "php", CacheStale: 10 * time.Minute, CacheStaleIfError: 24 * time.Hour}
 	first, second := site, site
 	first.Hosts, first.Root = []string{"example.com", "www.example.com"}, "/var/www/example.com"
 	second.Hosts, second.Root, second.Preset = []string{"*"}, "/var/www/default", config.PresetWordPress
@@ -58,12 +58,19 @@ web:
       hsts: 8760h
       error_pages: errors
       accel_root: /srv/files
+      cache: 5s
+      cache_stale: 1m
+      cache_stale_if_error: 1h
+      cache_ignore_cookies: [theme_]
+      cache_bypass_paths: [/shop/]
+      cache_by_device: true
 `
 	c := load(t, config.Source{File: "/etc/galley/galley.yaml", Data: []byte(text)})
 	want := config.Site{
 		Hosts: []string{"example.com", "*.example.com", "::1"}, Root: "/etc/galley/www", Pool: "php", Preset: config.PresetNone, ScriptRoot: "/srv/www",
 		Scripts: []string{"/index.php", "/admin/**.php"}, Index: []string{"index.html"}, FrontController: "/app.php", MaxBody: 1 << 30,
 		MaxAge: time.Hour, RedirectToHTTPS: true, HSTS: 8760 * time.Hour, ErrorPages: "/etc/galley/errors", AccelRoot: "/srv/files",
+		Cache: 5 * time.Second, CacheStale: time.Minute, CacheStaleIfError: time.Hour, CacheIgnoreCookies: []string{"theme_"}, CacheBypassPaths: []string{"/shop/"}, CacheByDevice: true,
 	}
 	if !reflect.DeepEqual(c.Web.Sites, []config.Site{want}) {
 		t.Errorf("got %+v\nwant %+v", c.Web.Sites, want)

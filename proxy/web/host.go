@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"galley/config"
+	"galley/proxy/web/cache"
 	"galley/proxy/web/site"
 	"galley/proxy/web/static"
 )
@@ -21,12 +22,13 @@ type host struct {
 	pool       Pool // Nil for a site without scripts.
 	files      static.Options
 	hsts       string
+	cached     cache.Rules
 	count      *siteCount
 }
 
 // newHost sets a site up. What it had open under the configuration before is taken over.
 func (s *Server) newHost(c *config.Site, w *config.Web, old *settings) *host {
-	h := &host{conf: *c, name: c.Hosts[0], count: s.metrics.site(c.Hosts[0], old)}
+	h := &host{conf: *c, name: c.Hosts[0], cached: cacheRules(c), count: s.metrics.site(c.Hosts[0], old)}
 	h.rules = site.Site{WordPress: c.Preset == config.PresetWordPress, PHP: c.Pool != "", Index: c.Index, FrontController: c.FrontController, Listed: c.Scripts}
 	if h.rules.WordPress && h.rules.PHP && h.rules.FrontController == "" {
 		h.rules.FrontController = "/index.php"

@@ -35,6 +35,9 @@ func (s *Server) serve(rw http.ResponseWriter, r *http.Request) {
 		s.toHTTPS(w, r, v, use)
 		return
 	}
+	if s.purges(w, r, v, use) {
+		return
+	}
 	v.route = h.rules.Route(v.path, h.filesOf())
 	s.follow(w, r, v)
 }
@@ -49,6 +52,7 @@ const (
 	reasonTwice    = "header_twice"
 	reasonNoFile   = "file_gone"
 	reasonNoAccess = "file_not_readable"
+	reasonPurge    = "purge_not_allowed"
 )
 
 // admit judges a request by its first lines, and finds its site. The status is 0 where it may go on.
@@ -141,12 +145,7 @@ func (s *Server) follow(w *writer, r *http.Request, v *visit) {
 			s.failFile(w, r, v, err)
 		}
 	case site.Run:
-		next := &script{s: s, v: v, use: s.settings()}
-		if s.layer == nil {
-			next.ServeHTTP(w, r)
-			return
-		}
-		s.layer.Serve(w, r, &v.host.conf, next)
+		s.runScript(w, r, v)
 	}
 }
 

@@ -17,23 +17,19 @@ import (
 
 	"galley/config"
 	"galley/proxy"
+	"galley/proxy/web/cache"
 	"galley/proxy/web/site"
 	"galley/proxy/web/spool"
 	"galley/proxy/web/static"
 )
-
-// Layer stands between a site and its scripts: a page cache. It answers a request itself, or by next, also for a copy of the request.
-type Layer interface {
-	Serve(w http.ResponseWriter, r *http.Request, site *config.Site, next http.Handler)
-}
 
 // Options are what a Server is made of.
 type Options struct {
 	Config config.Web
 	// Pool gives the pool of a name. It is asked when sites are set up.
 	Pool func(name string) Pool
-	// Layer stands before scripts; nil for none.
-	Layer      Layer
+	// Trouble says that the database of the scripts can not be written now, or hardly: pages that are a little old are then preferred. Nil if that is not known.
+	Trouble    func() bool
 	Logger     hclog.Logger
 	Registerer prometheus.Registerer // Nil for none.
 }
@@ -42,7 +38,7 @@ type Options struct {
 type Server struct {
 	log          hclog.Logger
 	pool         func(string) Pool
-	layer        Layer
+	pages        *cache.Cache
 	metrics      *metrics
 	access       *accessLog
 	files        *static.Cache
@@ -69,7 +65,7 @@ type settings struct {
 // New makes a server of which nothing runs yet.
 func New(o Options) (*Server, error) {
 	c := &o.Config
-	s := &Server{log: o.Logger, pool: o.Pool, layer: o.Layer, files: static.NewCache(int64(c.FileCache)), ids: newIDs(), writeTimeout: c.WriteTimeout, proxyNets: c.ProxyNetworks}
+	s := &Server{log: o.Logger, pool: o.Pool, pages: newPageCache(c, o.Trouble), files: static.NewCache(int64(c.FileCache)), ids: newIDs(), writeTimeout: c.WriteTimeout, proxyNets: c.ProxyNetworks}
 	var err error
 	if s.tls, err = proxy.NewServerTLS(c.TLS.Server(), o.Logger); err != nil {
 		return nil, fmt.Errorf("web.tls: %w", err)
@@ -163,6 +159,7 @@ func (s *Server) Addrs() (plain, secure string) {
 // Serve serves the doors until ctx ends, lets running requests come to their end for the grace of the configuration, and cuts what is left, or everything at once when
 // cut ends.
 func (s *Server) Serve(ctx, cut context.Context) error {
+	defer s.pages.Close()
 	servers := make([]*http.Server, 0, len(s.doors))
 	ended := make(chan error, len(s.doors))
 	for _, d := range s.doors {

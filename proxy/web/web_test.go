@@ -122,6 +122,11 @@ func (b *bench) put(t *testing.T, name, content string) {
 // serve runs a server with a WordPress site for example.com and a plain one for everybody else. change may alter its configuration.
 func serve(t *testing.T, change func(c *config.Web)) *bench {
 	t.Helper()
+	return serveWith(t, change, nil)
+}
+
+func serveWith(t *testing.T, change func(c *config.Web), trouble func() bool) *bench {
+	t.Helper()
 	b := &bench{pool: &fakePool{}, dir: t.TempDir(), log: &logBuffer{}}
 	for name, content := range map[string]string{
 		"index.php": "<?php secret", "wp-login.php": "<?php secret", "style.css": strings.Repeat("a { color: red }\n", 200), "index.html": "<p>index</p>", "sub/index.html": "<p>sub</p>",
@@ -142,7 +147,7 @@ func serve(t *testing.T, change func(c *config.Web)) *bench {
 	}
 	var err error
 	b.Server, err = New(Options{
-		Config: c, Pool: func(string) Pool { return b.pool }, Logger: hclog.New(&hclog.LoggerOptions{Output: b.log, Level: hclog.Debug}), Registerer: prometheus.NewRegistry(),
+		Config: c, Pool: func(string) Pool { return b.pool }, Trouble: trouble, Logger: hclog.New(&hclog.LoggerOptions{Output: b.log, Level: hclog.Debug}), Registerer: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		t.Fatal(err)
