@@ -47,7 +47,7 @@ func newWebTier(c *config.Config, log hclog.Logger, registry prometheus.Register
 	if err = t.setPools(c.Web.Pools); err != nil {
 		return nil, err
 	}
-	t.server, err = web.New(web.Options{Config: c.Web, Pool: t.pool, Logger: log, Registerer: registry})
+	t.server, err = web.New(web.Options{Config: c.Web, Pool: t.pool, Trouble: func() bool { return trouble() != "" }, Logger: log, Registerer: registry})
 	return t, err
 }
 
