@@ -33,7 +33,8 @@ type agreement struct {
 	confirmed time.Time // begin of the newest probe that found a node in it
 	holders   []holder
 	members   []string
-	seen      []tally // all claims of the last build, for when each was first seen
+	rivals    []string // other UUIDs that were seen beside this one, each with data of its own
+	seen      []tally  // all claims of the last build, for when each was first seen
 }
 
 // known says whether there is an agreement at all.
@@ -57,6 +58,9 @@ func (b *build) agree() {
 	next := *known
 	next.seen = tallies
 	if t := b.choose(known, tallies); t != nil {
+		if t.uuid != known.uuid {
+			next.rivals = nil
+		}
 		if t.claim != known.claim {
 			next.claim, next.since, next.replaced, next.holders = t.claim, b.rules.Now, known.known(), nil
 		}
@@ -173,7 +177,7 @@ func (b *build) chooseUUID(known *agreement, tallies []tally) string {
 	}
 	best := ""
 	for _, id := range order {
-		if known.known() && !slices.ContainsFunc(tallies, func(t tally) bool { return t.uuid == id && b.knownIn(known, &t) > 0 }) {
+		if known.known() && !slices.ContainsFunc(tallies, func(t tally) bool { return t.uuid == id && b.knownIn(known, &t) > 0 }) || !b.mayReplace(known, id, tallies) {
 			continue
 		}
 		if best == "" || votes[id] > votes[best] {

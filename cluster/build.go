@@ -33,6 +33,7 @@ func BuildView(prev *View, obs []Observation, rules Rules) *View {
 	}
 	b.agree()
 	for i := range b.view.Nodes {
+		b.apart(i)
 		b.crossCheck(i)
 	}
 	for i := range b.view.Nodes {

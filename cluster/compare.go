@@ -40,6 +40,9 @@ func differences(prev, next *View) []Event {
 	case next.agreed.claim != prev.agreed.claim:
 		add(Event{Kind: EventViewChanged, Detail: fmt.Sprintf("view %d, %d members", next.ConfID, next.Size)})
 	}
+	if e, changed := splitChange(prev, next); changed {
+		add(e)
+	}
 	if e, changed := writerChange(prev, next); changed {
 		add(e)
 	}

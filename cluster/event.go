@@ -16,6 +16,8 @@ const (
 	EventViewChanged    // the nodes agree on another view of the same cluster
 	EventClusterChanged // the nodes agree on another cluster UUID
 	EventSwitchoverGivenUp
+	EventSplitBrain // nodes are in another primary component, or others than before
+	EventSplitBrainOver
 )
 
 // String gives the word for logs, metrics and the page.
@@ -39,6 +41,10 @@ func (k EventKind) String() string {
 		return "cluster_changed"
 	case EventSwitchoverGivenUp:
 		return "switchover_given_up"
+	case EventSplitBrain:
+		return "split_brain"
+	case EventSplitBrainOver:
+		return "split_brain_over"
 	}
 	return "unknown"
 }

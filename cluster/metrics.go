@@ -15,7 +15,7 @@ type metrics struct {
 	probeSeconds  *prometheus.HistogramVec
 	probeErrors   *prometheus.CounterVec
 
-	size, confID, version, hasWriter                                     *prometheus.Desc
+	size, confID, version, hasWriter, splitBrain                         *prometheus.Desc
 	reason, role, grade, up, share, load, inFlight, recvQueue            *prometheus.Desc
 	sendQueue, paused, running, connected, maxConnections, lastCommitted *prometheus.Desc
 }
@@ -42,6 +42,7 @@ func newMetrics(r prometheus.Registerer, m *Monitor) (*metrics, error) {
 		confID:         plain("cluster_conf_id", "Number of the view that the nodes agree on, -1 when there is none."),
 		version:        plain("view_version", "Changes of galley's view since it started."),
 		hasWriter:      plain("cluster_has_writer", "Whether there is a writer."),
+		splitBrain:     plain("cluster_split_brain", "Whether a node is in another primary component than the one galley goes by."),
 		reason:         perNode("state", "1 for the reason why the node has the use it has.", "reason"),
 		role:           perNode("role", "1 for the role of the node.", "role"),
 		grade:          perNode("grade", "How good the node is for a role: 0 never, 1 last resort, 2 usable.", "role"),
@@ -71,7 +72,7 @@ func newMetrics(r prometheus.Registerer, m *Monitor) (*metrics, error) {
 // Describe sends the descriptions of what Collect collects.
 func (c *metrics) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.size, c.confID, c.version, c.hasWriter, c.reason, c.role, c.grade, c.up, c.share, c.load, c.inFlight, c.recvQueue,
+		c.size, c.confID, c.version, c.hasWriter, c.splitBrain, c.reason, c.role, c.grade, c.up, c.share, c.load, c.inFlight, c.recvQueue,
 		c.sendQueue, c.paused, c.running, c.connected, c.maxConnections, c.lastCommitted,
 	} {
 		out <- d
@@ -88,6 +89,7 @@ func (c *metrics) Collect(out chan<- prometheus.Metric) {
 	send(c.confID, float64(v.ConfID))
 	send(c.version, float64(v.Version))
 	send(c.hasWriter, flag(v.Writer >= 0))
+	send(c.splitBrain, flag(len(v.Apart()) > 0))
 	for i := range v.Nodes {
 		n, s := &v.Nodes[i], &v.Nodes[i].Status
 		for _, r := range AllReasons() {

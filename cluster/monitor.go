@@ -283,7 +283,7 @@ func (m *Monitor) tell(events []Event) {
 			args = append(args, "detail", e.Detail)
 		}
 		switch {
-		case e.Kind == EventWriterChanged && e.Addr == "":
+		case e.Kind == EventSplitBrain, e.Kind == EventWriterChanged && e.Addr == "":
 			m.log.Error(e.Kind.String(), args...)
 		case e.Kind == EventNodeEvicted, e.Kind == EventSwitchoverGivenUp, e.To != OK && e.To != Starting:
 			m.log.Warn(e.Kind.String(), args...)

@@ -67,6 +67,9 @@ type Node struct {
 	// node stays in the view for ten seconds after that, so that whoever holds
 	// connections to it sees it.
 	Evicted bool
+	// Apart says that it is in another primary component than the one galley
+	// goes by: a split brain.
+	Apart bool
 
 	rank     int // order in the configuration; discovered ones come last
 	blocked  bool
@@ -75,6 +78,8 @@ type Node struct {
 	lastUUID string
 	silent   time.Time // when it last claimed the agreed view
 	evicted  time.Time // since when it is Evicted
+	// apartSince is since when it has claimed another primary component.
+	apartSince time.Time
 }
 
 // View is one picture of the cluster. It is immutable: everything reachable

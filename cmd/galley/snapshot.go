@@ -49,7 +49,7 @@ func (g *galley) ready(view *cluster.View) (ok bool, why string) {
 }
 
 func (g *galley) clusterPart(view *cluster.View) admin.Cluster {
-	c := admin.Cluster{StateUUID: view.StateUUID, ConfID: view.ConfID, Size: view.Size, Primary: view.ConfID >= 0}
+	c := admin.Cluster{StateUUID: view.StateUUID, ConfID: view.ConfID, Size: view.Size, Primary: view.ConfID >= 0, SplitBrain: view.SplitBrain()}
 	if w := view.WriterNode(); w != nil {
 		c.Writer, c.Name = nodeID(w), w.Status.ClusterName
 	} else {
@@ -78,7 +78,8 @@ func eventText(e *cluster.Event) string {
 		default:
 			text = fmt.Sprintf("is the writer; %s was left: %s", e.Was, words(e.From))
 		}
-	case cluster.EventNodeAdded, cluster.EventNodeRemoved, cluster.EventNodeEvicted, cluster.EventNodeRestarted, cluster.EventViewChanged, cluster.EventClusterChanged, cluster.EventSwitchoverGivenUp:
+	case cluster.EventNodeAdded, cluster.EventNodeRemoved, cluster.EventNodeEvicted, cluster.EventNodeRestarted, cluster.EventViewChanged, cluster.EventClusterChanged, cluster.EventSwitchoverGivenUp,
+		cluster.EventSplitBrain, cluster.EventSplitBrainOver:
 	}
 	if e.Detail != "" {
 		text += " (" + e.Detail + ")"
@@ -166,6 +167,7 @@ func (g *galley) mysqlPart() admin.MySQL {
 // problems are what the operator should see at once.
 func (g *galley) problems(view *cluster.View) []admin.Problem {
 	all := g.underWay()
+	all = append(all, splitProblems(view)...)
 	accounts := g.accounts.State()
 	if unseen := accounts.Unseen; unseen != nil && accounts.Err == nil {
 		all = append(all, admin.Problem{

@@ -41,6 +41,8 @@ func mainHeadline(s Snapshot) headline {
 	case s.Cluster.Writer == "":
 		why := firstOf(humanReason(s.Cluster.NoWriter), s.NotReady, "no node is usable for writes")
 		return headline{Level: levelBad, Text: "No writer: " + why, Detail: noWriterDetail(s, used), Call: "No writer: " + why}
+	case s.Cluster.SplitBrain != "":
+		return splitHeadline(s, writer)
 	case !s.Cluster.Primary:
 		return headline{Level: levelBad, Text: "No primary component", Detail: "The nodes that galley sees do not form a majority, so they refuse statements."}
 	case !s.Ready:
@@ -80,6 +82,11 @@ func calmHeadline(s Snapshot, writer string) headline {
 		h.Detail += " " + queueLine(s)
 	}
 	return h
+}
+
+// splitHeadline says that there are two clusters where there should be one.
+func splitHeadline(s Snapshot, writer string) headline {
+	return headline{Level: levelBad, Text: "Split brain: there are two primary components", Detail: fmt.Sprintf("Clients are served by the one with writer %s. Nodes are %s.", writer, s.Cluster.SplitBrain)}
 }
 
 func lookingFor(why string) string {

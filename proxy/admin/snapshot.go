@@ -35,6 +35,7 @@ type Cluster struct {
 	Primary       bool
 	Writer        string // node ID; empty when there is none
 	NoWriter      string // why there is no writer, in words
+	SplitBrain    string // which nodes are in another primary component, in words; empty when none is
 	WriterHistory []WriterChange
 	Events        []Event
 }

@@ -37,6 +37,7 @@ type clusterDoc struct {
 	Primary       bool              `json:"primary"`
 	Writer        string            `json:"writer"`
 	NoWriter      string            `json:"no_writer"`
+	SplitBrain    string            `json:"split_brain"`
 	WriterHistory []writerChangeDoc `json:"writer_history"`
 	Events        []eventDoc        `json:"events"`
 }
@@ -202,7 +203,7 @@ func newStatusDoc(s Snapshot, h *history) statusDoc {
 
 func newClusterDoc(c Cluster) clusterDoc {
 	doc := clusterDoc{
-		Name: c.Name, StateUUID: c.StateUUID, ConfID: c.ConfID, Size: c.Size, Primary: c.Primary, Writer: c.Writer, NoWriter: c.NoWriter,
+		Name: c.Name, StateUUID: c.StateUUID, ConfID: c.ConfID, Size: c.Size, Primary: c.Primary, Writer: c.Writer, NoWriter: c.NoWriter, SplitBrain: c.SplitBrain,
 		WriterHistory: make([]writerChangeDoc, 0, len(c.WriterHistory)),
 		Events:        make([]eventDoc, 0, len(c.Events)),
 	}
