@@ -34,16 +34,20 @@ are ended with a deadlock error (1213), which applications answer by beginning t
 // newDrain asks it to take a node out.
 func newDrain() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "drain NODE",
-		Short: "Take a node out, for a restart for example, without an error for any client",
+		Use:   "drain NODE|POOL/ADDRESS",
+		Short: "Take a node or a php-fpm backend out, for a restart for example, without an error for any client",
 		Long: `drain has the galley that runs with this configuration send nothing new to NODE (its address or its name). If it is the writer, another node
 becomes the writer first, as by switch-writer. What runs on the node ends there, and idle connections are closed. The node stays out, also over its
 restart, until galley undrain puts it back.
---wait returns when no session has a connection to the node any more; until then it says who has. Ending it by Ctrl-C leaves the node drained.`,
-		Example: `  galley drain n1 --wait && ssh n1 systemctl restart mariadb && galley undrain n1`,
-		Args:    cobra.ExactArgs(1),
+--wait returns when no session has a connection to the node any more; until then it says who has. Ending it by Ctrl-C leaves the node drained.
+
+POOL/ADDRESS is a php-fpm backend of a pool in web.pools: it is given no new request, and those that it has end there; --wait returns when they have.
+The last backend in use of a pool is drained with --force only. A backend stays out until galley undrain or a restart of galley.`,
+		Example: `  galley drain n1 --wait && ssh n1 systemctl restart mariadb && galley undrain n1
+  galley drain php/10.0.0.11:9000 --wait && ssh web1 systemctl restart php8.2-fpm && galley undrain php/10.0.0.11:9000 --wait`,
+		Args: cobra.ExactArgs(1),
 	}
-	wait := cmd.Flags().Bool("wait", false, "return when nothing of galley's clients is on the node any more")
+	wait := cmd.Flags().Bool("wait", false, "return when nothing of galley's clients is there any more")
 	return newChange(cmd, true, func(a *asker, node string) error {
 		if !*wait {
 			return nil
@@ -55,14 +59,16 @@ restart, until galley undrain puts it back.
 // newUndrain asks it to put a node back.
 func newUndrain() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "undrain NODE",
-		Short: "Put a drained node back",
-		Long: `undrain has the galley that runs with this configuration use NODE (its address or its name) again, as soon as it is synced.
+		Use:   "undrain NODE|POOL/ADDRESS",
+		Short: "Put a drained node or php-fpm backend back",
+		Long: `undrain has the galley that runs with this configuration use NODE (its address or its name) again, as soon as it is synced, or the php-fpm backend
+POOL/ADDRESS, as soon as it is seen alive.
 --wait returns when it is used; until then it says why it is not.`,
-		Example: `  galley undrain n1 --wait`,
-		Args:    cobra.ExactArgs(1),
+		Example: `  galley undrain n1 --wait
+  galley undrain php/unix:/run/php/c.sock`,
+		Args: cobra.ExactArgs(1),
 	}
-	wait := cmd.Flags().Bool("wait", false, "return when the node is used again")
+	wait := cmd.Flags().Bool("wait", false, "return when it is used again")
 	return newChange(cmd, false, func(a *asker, node string) error {
 		if !*wait {
 			return nil
@@ -75,7 +81,7 @@ func newUndrain() *cobra.Command {
 func newChange(cmd *cobra.Command, forcible bool, then func(a *asker, node string) error) *cobra.Command {
 	var force bool
 	if forcible {
-		cmd.Flags().BoolVar(&force, "force", false, "end transactions that take longer than mysql.switch_timeout with a deadlock error")
+		cmd.Flags().BoolVar(&force, "force", false, "end transactions that take longer than mysql.switch_timeout with a deadlock error; drain the last php-fpm backend of a pool")
 	}
 	ask := askFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -174,6 +180,9 @@ func (s *statusAnswer) node(key string) *statusNode {
 
 // unused tells why a node is not used.
 func (s *statusAnswer) unused(key string) string {
+	if isBackend(key) {
+		return s.Web.unused(key)
+	}
 	n := s.node(key)
 	switch {
 	case n == nil:
@@ -186,6 +195,9 @@ func (s *statusAnswer) unused(key string) string {
 
 // leftOn tells what galley's clients still have on a node.
 func (s *statusAnswer) leftOn(key string) string {
+	if isBackend(key) {
+		return s.Web.leftOn(key)
+	}
 	const most = 5 // Sessions that are named.
 	n := s.node(key)
 	if n == nil || n.Pool.InUse+n.Pool.Idle+n.Pool.Opening == 0 {

@@ -17,6 +17,9 @@ func (g *galley) actions() []admin.Action {
 		{
 			Name: "switch-writer", Label: "Make it the writer",
 			Confirm: "Writes are held for a moment, transactions that have begun end first, and then this node is the writer.",
+			OnNode: func(n *admin.NodeRow) bool {
+				return !n.Drained && (n.Role == admin.RoleReader || n.Role == admin.RoleIdle)
+			},
 			Run: func(ctx context.Context, params map[string]string) (string, error) {
 				done, err := g.switcher.Switch(ctx, params["node"], params["force"] == "true")
 				if err != nil {
@@ -27,6 +30,7 @@ func (g *galley) actions() []admin.Action {
 		}, {
 			Name: "drain", Label: "Drain",
 			Confirm: "Nothing new is sent to this node, and what is there ends. If it is the writer, another node becomes it first.",
+			OnNode:  func(n *admin.NodeRow) bool { return !n.Drained && n.Role != admin.RoleOut },
 			Run: func(ctx context.Context, params map[string]string) (string, error) {
 				if params["node"] == "" {
 					return "", errors.New("which node? Name it by its address or its name")
@@ -40,6 +44,7 @@ func (g *galley) actions() []admin.Action {
 		}, {
 			Name: "undrain", Label: "Put it back",
 			Confirm: "This node is used again as soon as it is synced.",
+			OnNode:  func(n *admin.NodeRow) bool { return n.Drained },
 			Run: func(ctx context.Context, params map[string]string) (string, error) {
 				addr, err := g.switcher.Undrain(ctx, params["node"])
 				if err != nil {

@@ -133,7 +133,7 @@ func newGalley(c *config.Config, path string, log hclog.Logger, reload func() (*
 	}
 	g.admin, err = admin.New(admin.Options{
 		Listen: c.Admin.Listen, Token: c.Admin.Token.Reveal(), Socket: c.Admin.Socket, AllowedHosts: c.Admin.AllowedHosts,
-		Logger: log.Named("admin"), Gatherer: registry, Source: g, Actions: g.actions(),
+		Logger: log.Named("admin"), Gatherer: registry, Source: g, Actions: g.web.onBackends(g.actions()),
 	})
 	return g, err
 }

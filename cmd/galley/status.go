@@ -75,6 +75,8 @@ type statusAnswer struct {
 	} `json:"cluster"`
 	Nodes    []statusNode `json:"nodes"`
 	MySQL    statusMySQL  `json:"mysql"`
+	Web      *statusWeb   `json:"web"`
+	WebOnly  bool         `json:"web_only"`
 	Problems []struct {
 		Severity string `json:"severity"`
 		Text     string `json:"text"`
@@ -163,6 +165,15 @@ func (s *statusAnswer) print(p *printer) {
 	if s.Headline.Detail != "" {
 		p.line("%s", printable(s.Headline.Detail))
 	}
+	if !s.WebOnly {
+		s.printDatabase(p)
+	}
+	s.Web.print(p)
+	s.printTrouble(p)
+}
+
+// printDatabase writes nodes and their clients.
+func (s *statusAnswer) printDatabase(p *printer) {
 	p.line("")
 	p.row("NODE", "NAME", "ROLE", "STATE", "QUEUE", "PAUSED", "THREADS", "CONNS", "WAIT", "QUERIES/S", "REASON")
 	for _, n := range s.Nodes {
@@ -180,7 +191,6 @@ func (s *statusAnswer) print(p *printer) {
 	p.row("Cluster:", fmt.Sprintf("%s, view %d of %d members", s.Cluster.Name, s.Cluster.ConfID, s.Cluster.Size))
 	p.flush()
 	s.printPools(p)
-	s.printTrouble(p)
 }
 
 // conns writes the node's connections of galley's.
@@ -247,7 +257,7 @@ func (s *statusAnswer) printTrouble(p *printer) {
 			found = append(found, finding{Text: "Node " + n.Addr + " is " + n.Role + ": " + strings.ReplaceAll(n.Reason, "_", " ") + ".", Do: n.ReasonText})
 		}
 	}
-	p.findings("Problems", found)
+	p.findings("Problems", append(found, s.Web.findings()...))
 	events := s.Cluster.Events
 	if len(events) == 0 {
 		return

@@ -49,7 +49,7 @@ func newWebOnly(c *config.Config, path string, log hclog.Logger, reload func() (
 	}
 	o.admin, err = admin.New(admin.Options{
 		Listen: c.Admin.Listen, Token: c.Admin.Token.Reveal(), Socket: c.Admin.Socket, AllowedHosts: c.Admin.AllowedHosts,
-		Logger: log.Named("admin"), Gatherer: registry, Source: o,
+		Logger: log.Named("admin"), Gatherer: registry, Source: o, Actions: o.web.onBackends(nil),
 	})
 	return o, err
 }

@@ -16,6 +16,17 @@ func newButtons(o *Options) buttons {
 	return o.Actions
 }
 
+// onNode gives the buttons of a node.
+func (all buttons) onNode(n *NodeRow) []buttonView {
+	var out []buttonView
+	for i := range all {
+		if a := &all[i]; a.OnNode != nil && a.OnNode(n) {
+			out = append(out, buttonView{Action: a.Name, Label: a.Label, Confirm: a.Confirm, Node: n.ID})
+		}
+	}
+	return out
+}
+
 // onBackend gives the buttons of a backend.
 func (all buttons) onBackend(p *WebPool, b *WebBackend) []buttonView {
 	var out []buttonView

@@ -22,6 +22,7 @@ type nodeView struct {
 	Probe                       string
 	Stale                       bool // its figures are those of its last answer, long ago
 	Discovered                  bool
+	Buttons                     []buttonView
 }
 
 func newNodeView(n NodeRow, h *nodeHistory, newest int64) nodeView {

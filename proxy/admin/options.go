@@ -37,6 +37,8 @@ type Action struct {
 	Name    string
 	Label   string
 	Confirm string
+	// OnNode says which nodes have a button; the node's ID is then the parameter node. Nil where none has.
+	OnNode func(n *NodeRow) bool
 	// OnBackend says which php-fpm backends have a button, and what it asks before; POOL/ADDRESS is then the parameter node. Nil where none has.
 	OnBackend func(p *WebPool, b *WebBackend) (confirm string, ok bool)
 	Run       func(ctx context.Context, params map[string]string) (string, error)

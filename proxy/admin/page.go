@@ -98,8 +98,10 @@ func newPageView(s Snapshot, h *history, actions buttons) pageView {
 	}
 	v.Title = titleMark(v.Headline.Level) + " " + firstOf(s.Cluster.Name, "galley")
 	newest := newestCommit(s.Nodes)
-	for _, n := range s.Nodes {
-		v.Nodes = append(v.Nodes, newNodeView(n, h.nodes[n.ID], newest))
+	for i := range s.Nodes {
+		n := &s.Nodes[i]
+		v.Nodes = append(v.Nodes, newNodeView(*n, h.nodes[n.ID], newest))
+		v.Nodes[i].Buttons = actions.onNode(n)
 	}
 	v.Writers, v.Events = writerViews(s), eventViews(s)
 	return v

@@ -20,6 +20,7 @@ type statusDoc struct {
 	Nodes      []nodeDoc    `json:"nodes"`
 	MySQL      mysqlDoc     `json:"mysql"`
 	Web        *webDoc      `json:"web"`
+	WebOnly    bool         `json:"web_only"`
 	Problems   []problemDoc `json:"problems"`
 }
 
@@ -186,7 +187,7 @@ func newStatusDoc(s Snapshot, h *history) statusDoc {
 		Cluster:  newClusterDoc(s.Cluster),
 		Nodes:    make([]nodeDoc, 0, len(s.Nodes)),
 		MySQL:    newMySQLDoc(s.MySQL, h),
-		Web:      newWebDoc(s.Web, h),
+		Web:      newWebDoc(s.Web, h), WebOnly: s.WebOnly,
 		Problems: make([]problemDoc, 0, len(s.Problems)),
 	}
 	if !s.StartedAt.IsZero() {

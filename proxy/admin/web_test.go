@@ -102,7 +102,7 @@ func TestWorkersOfABackend(t *testing.T) {
 		"by what is known": {WebBackend{State: BackendUp, Workers: 3, Running: 1}, "1 of 3", "1 running, 2 idle by what galley knows: set status_path for more", "running idle idle", 0},
 		"more than it has": {WebBackend{State: BackendUp, Workers: 1, Running: 2}, "2 of 1", "1 running by what galley knows: set status_path for more", "running", 0},
 		"unknown":          {WebBackend{State: BackendUp, Running: 5}, "5", "how many it has is not known yet", "", 0},
-		"down":             {WebBackend{State: BackendDown, Workers: 2, States: []WorkerCount{{WorkerIdle, 2}}}, "0 of 2", "2 lost", "lost lost", 0},
+		"down":             {WebBackend{State: BackendDown, Workers: 2, States: []WorkerCount{{WorkerIdle, 2}}}, none, "2 lost", "lost lost", 0},
 		"many":             {WebBackend{State: BackendUp, Workers: 200, States: []WorkerCount{{WorkerRunning, 50}, {WorkerIdle, 150}}}, "50 of 200", "50 running, 150 idle", "", 2},
 	}
 	for name, tt := range tests {

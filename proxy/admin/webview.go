@@ -224,6 +224,9 @@ func (v *backendView) workers(b *WebBackend) {
 		return
 	}
 	v.Busy = fmt.Sprintf("%d of %d", busyWorkers(b), total)
+	if b.State == BackendDown {
+		v.Busy = none
+	}
 	words, x := make([]string, 0, len(states)), int64(0)
 	for _, s := range states {
 		if s.Count == 0 {

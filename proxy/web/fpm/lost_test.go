@@ -170,8 +170,12 @@ func TestQueue(t *testing.T) {
 	if err := <-gone; reason(err) != QueueFull {
 		t.Fatalf("the newest of a got %v", err)
 	}
-	if of := p.Snapshot().WaitingOf; of["a"] != 3 || of["b"] != 1 {
+	s := p.Snapshot()
+	if of := s.WaitingOf; of["a"] != 3 || of["b"] != 1 {
 		t.Errorf("waiting: %v", of)
+	}
+	if s.Failed[QueueFull] != 2 || s.LastRefused.IsZero() || s.LongestWait <= 0 || s.QueueLength != 4 || s.Given != 1 {
+		t.Errorf("the snapshot does not tell of it: %+v", s)
 	}
 	cancel()
 	for range 3 {
