@@ -23,6 +23,7 @@ func TestSnapshot(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatalf("%+v", s)
 		}
+		<-time.After(time.Millisecond)
 	}
 	site := s.Sites[0]
 	if site.Name != "example.com" || site.Pool != "php" || !site.WordPress || site.Running != 0 || site.Bytes == 0 || len(s.Sites) != 2 || s.MaxConnections == 0 {
