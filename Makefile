@@ -47,10 +47,11 @@ unit: ## Vet and the tests that need no server
 
 e2e: build ## The end-to-end tests only
 	./e2e/install.sh e2e
+	./e2e/wordpress.sh $(WORDPRESS)
 	@mkdir -p $(dir $(REPORT)) && rm -f $(REPORT)
 	@packages=$$(grep -rl --include='*_test.go' '^//go:build .*e2e' . | xargs -n1 dirname | sort -u); \
 	echo "go test -tags e2e" $$packages; \
-	E2E_GALLEY="$(CURDIR)/$(BIN)" E2E_REPORT=$(REPORT) timeout -k 60 $(E2E_LIMIT) go test -p 1 -count 1 -tags e2e -timeout $(E2E_LIMIT) $$packages; \
+	E2E_GALLEY="$(CURDIR)/$(BIN)" E2E_REPORT=$(REPORT) WORDPRESS="$(WORDPRESS)" timeout -k 60 $(E2E_LIMIT) go test -p 1 -count 1 -tags e2e -timeout $(E2E_LIMIT) $$packages; \
 	code=$$?; \
 	if [ -s $(REPORT) ]; then echo; echo "What clients saw:"; cat $(REPORT); fi; \
 	exit $$code

@@ -17,14 +17,15 @@ import (
 )
 
 // settle is how long an answer is waited for as a whole, and how much of it, before its first bytes are sent on: a page comes with its length, and what a script
-// flushes comes through.
+// flushes comes through. The answer of a script that may run again is waited for longer: once a byte is sent, a worker that dies is a page that breaks off.
 const (
 	settle      = 50 * time.Millisecond
+	settleAgain = time.Second
 	settlePiece = 96 << 10
 )
 
-// answer passes a script's answer on.
-func (c *script) answer(w http.ResponseWriter, r *http.Request, resp *fpm.Response) {
+// answer passes a script's answer on. Where the script may be repeated, again says that it has to be.
+func (c *script) answer(w http.ResponseWriter, r *http.Request, resp *fpm.Response, repeat bool) (again bool) {
 	filled := false
 	defer func() {
 		if !filled {
@@ -34,27 +35,42 @@ func (c *script) answer(w http.ResponseWriter, r *http.Request, resp *fpm.Respon
 	if resp.Status < http.StatusOK || resp.Status > 999 {
 		c.s.log.Warn("a script answered with no status that there is", "site", c.v.host.name, "id", c.v.id, "status", resp.Status)
 		c.s.fail(w, r, c.v, http.StatusBadGateway, reasonStatus)
-		return
+		return false
 	}
 	if to := resp.Header.Get("X-Accel-Redirect"); to != "" {
 		c.accelerate(w, r, resp, to)
-		return
+		return false
 	}
-	copyHeaders(w.Header(), resp.Header)
 	if streams := streaming(resp.Header); streams {
+		copyHeaders(w.Header(), resp.Header)
 		c.stream(w, resp)
-		return
+		return false
 	}
 	s := spool.NewStream(c.use.conf.TempDir, int64(c.use.conf.MaxBuffered), &c.s.buffers)
 	defer s.Stop()
 	filled = true
 	go s.Fill(resp.Body) // It ends when the script does, or with its next piece after Stop, and closes the answer.
-	size, whole, err := s.Settle(settlePiece, settle)
-	if err != nil {
-		c.cut(w, r, err)
-		return
+	wait := settle
+	if repeat {
+		wait = settleAgain
 	}
+	size, whole, err := s.Settle(settlePiece, wait)
+	if err != nil {
+		if repeat && isTruncated(err) && r.Context().Err() == nil {
+			c.s.log.Info("an answer broke off before any of it was sent: the script runs again", "site", c.v.host.name, "id", c.v.id, "error", err)
+			return true
+		}
+		c.cut(w, r, err)
+		return false
+	}
+	copyHeaders(w.Header(), resp.Header)
 	c.send(w, r, &pending{Stream: s, status: resp.Status, size: size, whole: whole})
+	return false
+}
+
+func isTruncated(err error) bool {
+	why, ok := errors.AsType[*fpm.Error](err)
+	return ok && why.Reason == fpm.Truncated
 }
 
 // pending is an answer of which at least the beginning is there.
@@ -138,8 +154,6 @@ func (c *script) broken(err error) {
 
 // cut answers where an answer broke off before anything was sent.
 func (c *script) cut(w http.ResponseWriter, r *http.Request, err error) {
-	clear(w.Header())
-	w.Header()["X-Request-Id"] = []string{c.v.id}
 	if errors.Is(err, spool.ErrNoRoom) {
 		c.s.log.Error("an answer cannot be kept", "site", c.v.host.name, "id", c.v.id, "error", err)
 		c.s.fail(w, r, c.v, http.StatusInternalServerError, reasonSpool)

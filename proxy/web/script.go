@@ -52,7 +52,6 @@ func (c *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.count.running.Add(1)
 	defer h.count.running.Add(-1)
-	began := time.Now()
 	at := place{root: h.documentRoot(), name: c.v.route.Path, pathInfo: c.v.route.PathInfo}
 	req := &fpm.Request{
 		Site: h.name, Params: params(c.v, r, at, body.Size()), Repeatable: repeatable(r, c.v.route.Path),
@@ -61,18 +60,36 @@ func (c *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if body.Size() > 0 {
 		req.Body = body
 	}
-	resp, err := h.pool.Do(r.Context(), req)
+	for c.run(w, r, req, body) {
+		req.Repeatable = false // Once more is enough.
+	}
+}
+
+// run has the script run and passes its answer on. again says that the answer broke off before any of it was sent, and that the script may run once more.
+func (c *script) run(w http.ResponseWriter, r *http.Request, req *fpm.Request, body *spool.Body) (again bool) {
+	began := time.Now()
+	resp, err := c.v.host.pool.Do(r.Context(), req)
 	if err != nil {
 		_ = body.Close()
+		if why, ok := errors.AsType[*fpm.Error](err); ok {
+			c.took(why.Backend, why.Timing, began)
+		}
 		c.failPool(w, r, err)
-		return
+		return false
 	}
 	resp.Body = &answerBody{ReadCloser: resp.Body, request: body}
-	c.v.queue.Store(int64(resp.Timing.Queue))
-	c.v.accept.Store(int64(resp.Timing.Accept))
-	c.v.backend.Store(&resp.Backend)
-	defer func() { c.v.script.Store(int64(time.Since(began) - resp.Timing.Queue)) }()
-	c.answer(w, r, resp)
+	defer func() { c.took(resp.Backend, resp.Timing, began) }()
+	return c.answer(w, r, resp, req.Repeatable && req.Body == nil && !req.Streaming)
+}
+
+// took is for the access log: where the script ran, and how long everything took.
+func (c *script) took(backend string, t fpm.Timing, began time.Time) {
+	c.v.queue.Store(int64(t.Queue))
+	c.v.accept.Store(int64(t.Accept))
+	if backend != "" {
+		c.v.backend.Store(&backend)
+		c.v.script.Store(int64(time.Since(began) - t.Queue))
+	}
 }
 
 // stderr logs what PHP writes there, a line for each, with the site and the request that it is about.

@@ -105,7 +105,7 @@ func (v *Visitor) do(ctx context.Context, method, path string, c content) (*Page
 	}
 	p := &Page{Status: res.StatusCode, Header: res.Header, URL: res.Request.URL, Body: string(text)}
 	if res.StatusCode >= http.StatusBadRequest {
-		return p, &StatusError{method, target, res.StatusCode, p.Body}
+		return p, &StatusError{res.Request.Method, res.Request.URL.String(), res.StatusCode, p.Body} // Behind redirections another than was asked for.
 	}
 	return p, nil
 }

@@ -22,7 +22,7 @@ func (p *Pool) Do(ctx context.Context, r *Request) (*Response, error) {
 	for {
 		w, err := p.acquire(ctx, r.Site, since, moves+repeats > 0)
 		if err != nil {
-			return nil, p.count(err)
+			return nil, p.count(timed(err, Timing{Queue: time.Since(since)}))
 		}
 		timing := Timing{Queue: time.Since(since), Accept: w.accept}
 		p.waited.Observe(timing.Queue.Seconds())
@@ -35,7 +35,7 @@ func (p *Pool) Do(ctx context.Context, r *Request) (*Response, error) {
 		}
 		reason := err.(*Error).Reason //nolint:errorlint,forcetypeassert // exchange makes it
 		if !mayRetry(reason, r.Repeatable, moves, repeats) {
-			return nil, p.count(err)
+			return nil, p.count(timed(err, timing))
 		}
 		p.metrics.retries.WithLabelValues(p.name, string(reason)).Inc()
 		p.log.Debug("a request goes to another worker", "pool", p.name, "site", r.Site, "error", err)
@@ -46,6 +46,14 @@ func (p *Pool) Do(ctx context.Context, r *Request) (*Response, error) {
 			moves++
 		}
 	}
+}
+
+// timed says how long a request had waited that has failed.
+func timed(err error, t Timing) error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		e.Timing = t
+	}
+	return err
 }
 
 // exchange sends the request to a worker and reads the header of the answer.

@@ -95,7 +95,9 @@ type Error struct {
 	Backend string
 	// RetryAfter is when it is worth trying again; 0 where nobody knows.
 	RetryAfter time.Duration
-	Err        error
+	// Timing is how long the request had waited for a worker.
+	Timing Timing
+	Err    error
 }
 
 // Error says what happened.

@@ -37,6 +37,9 @@ func (r *Root) serveFile(w http.ResponseWriter, req *http.Request, l *large, o *
 	setHeaders(w.Header(), shape, o)
 	if shape.encoding != nil {
 		w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
+		if req.Header["If-Match"] != nil || req.Header["If-Unmodified-Since"] != nil {
+			w = lengthless{w} // Not always: the kernel could not send the file then.
+		}
 	}
 	http.ServeContent(w, req, "", b.modified, content)
 }

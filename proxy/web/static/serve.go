@@ -236,7 +236,7 @@ func (e *entry) serve(w http.ResponseWriter, req *http.Request, o *Options) {
 	setHeaders(h, f, o)
 	if conditional(req) {
 		h["Content-Length"] = f.length
-		http.ServeContent(w, req, "", e.body.modified, bytes.NewReader(f.data))
+		http.ServeContent(lengthless{w}, req, "", e.body.modified, bytes.NewReader(f.data))
 		return
 	}
 	h["Accept-Ranges"] = acceptRanges()
@@ -245,6 +245,17 @@ func (e *entry) serve(w http.ResponseWriter, req *http.Request, o *Options) {
 	if req.Method != http.MethodHead {
 		_, _ = w.Write(f.data) // A client that is gone is seen by the server.
 	}
+}
+
+// lengthless takes the length away from an answer that has no body. net/http leaves it there where a condition failed, and the client would wait for the content.
+type lengthless struct{ http.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (w lengthless) WriteHeader(status int) {
+	if status == http.StatusPreconditionFailed {
+		delete(w.Header(), "Content-Length")
+	}
+	w.ResponseWriter.WriteHeader(status)
 }
 
 func acceptRanges() []string { return []string{"bytes"} }
