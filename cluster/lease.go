@@ -109,6 +109,7 @@ type leaseGrant struct {
 
 // LeaseState is how the lease is doing, for the page and for check.
 type LeaseState struct {
+	Off     bool // by the configuration
 	Kept    bool // it is in use
 	Missing *LeaseGrant
 	Err     error // of the newest attempt; nil if it worked
@@ -116,7 +117,9 @@ type LeaseState struct {
 	Writer  string // address, as galley dials it
 	Target  string // where it moves to; empty while it does not
 	Until   time.Time
-	Peers   int // other galleys that are there
+	Holder  string // the galley that made the last change
+	Own     bool   // that is this one
+	Peers   int    // other galleys that are there
 }
 
 // NewLease makes a lease and ties the monitor to it: without it there is no
@@ -141,6 +144,7 @@ func NewLease(m *Monitor, o LeaseOptions) (*Lease, error) {
 	l.store.schema = "`" + strings.ReplaceAll(o.Schema, "`", "``") + "`"
 	l.rules = lease.State{Self: l.self, Times: lease.Times{Term: o.Term, Margin: o.Term / 10, Poll: leasePoll, Glance: min(leaseGlance, o.Term/3), Patience: 2 * o.Term}}
 	l.grant.Store(&leaseGrant{off: o.Mode == LeaseOff})
+	l.state.Off = o.Mode == LeaseOff
 	if o.Mode != LeaseOff {
 		l.shared = &sharedDrains{LocalDrains: NewLocalDrains(), lease: l}
 		m.drains = l.shared

@@ -324,6 +324,7 @@ func (l *Lease) publish(view *View) {
 	l.mu.Lock()
 	s := &l.state
 	s.Kept, s.Epoch, s.Until, s.Peers = l.phase == leaseKept, row.Epoch, g.until, l.rules.Live(now)
+	s.Holder, s.Own = row.Holder, row.Holder == l.self
 	if view != nil {
 		s.Writer, s.Target = address(view, row.Writer), address(view, row.Target)
 	}

@@ -11,6 +11,7 @@ import (
 // node is an address in the view; role, state and reason are closed lists.
 type metrics struct {
 	monitor       *Monitor
+	lease         leaseMetrics
 	writerChanges *prometheus.CounterVec
 	probeSeconds  *prometheus.HistogramVec
 	probeErrors   *prometheus.CounterVec
@@ -28,6 +29,7 @@ func newMetrics(r prometheus.Registerer, m *Monitor) (*metrics, error) {
 	plain := func(name, help string) *prometheus.Desc { return prometheus.NewDesc("galley_"+name, help, nil, nil) }
 	c := &metrics{
 		monitor: m,
+		lease:   newLeaseMetrics(),
 		writerChanges: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "galley_writer_changes_total", Help: "Changes of the writer, by why the old one was left.",
 		}, []string{"reason"}),
@@ -71,6 +73,7 @@ func newMetrics(r prometheus.Registerer, m *Monitor) (*metrics, error) {
 
 // Describe sends the descriptions of what Collect collects.
 func (c *metrics) Describe(out chan<- *prometheus.Desc) {
+	c.lease.describe(out)
 	for _, d := range []*prometheus.Desc{
 		c.size, c.confID, c.version, c.hasWriter, c.splitBrain, c.reason, c.role, c.grade, c.up, c.share, c.load, c.inFlight, c.recvQueue,
 		c.sendQueue, c.paused, c.running, c.connected, c.maxConnections, c.lastCommitted,
@@ -82,6 +85,7 @@ func (c *metrics) Describe(out chan<- *prometheus.Desc) {
 // Collect reads the newest view.
 func (c *metrics) Collect(out chan<- prometheus.Metric) {
 	v := c.monitor.View()
+	c.lease.collect(c.monitor.lease, out)
 	send := func(d *prometheus.Desc, value float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}

@@ -24,6 +24,8 @@ func (g *galley) Snapshot() admin.Snapshot {
 	}
 	s.Problems = append(s.Problems, webProblems(now, s.Web)...)
 	s.Ready, s.NotReady = g.ready(view)
+	lease := g.lease.State()
+	s.Lease = leasePart(&lease, now)
 	for i := range view.Nodes {
 		s.Nodes = append(s.Nodes, g.nodeRow(now, &view.Nodes[i]))
 	}

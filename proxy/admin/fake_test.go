@@ -62,6 +62,7 @@ func healthy() Snapshot {
 				{ID: 12, User: "wp", ClientAddr: "10.0.1.2:5000", State: "idle", Node: "u1", Pins: []string{"transaction"}, Age: time.Second},
 			},
 		},
+		Lease:    Lease{State: "kept", Epoch: 5, Writer: "u1", Holder: "K7", Own: true, Galleys: 2},
 		Problems: []Problem{{Severity: SeverityNote, Text: "A note.", Do: "Nothing."}},
 	}
 }

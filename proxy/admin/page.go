@@ -25,6 +25,7 @@ type pageView struct {
 	At       string
 	ISO      string
 	Cluster  clusterView
+	Lease    leaseView
 	Problems []problemView
 	Nodes    []nodeView
 	Traffic  []trafficView
@@ -86,6 +87,7 @@ func newPageView(s Snapshot, h *history, actions buttons) pageView {
 			Name: s.Cluster.Name, Writer: nodeName(s, s.Cluster.Writer), UUID: s.Cluster.StateUUID,
 			Size: int64(s.Cluster.Size), ConfID: s.Cluster.ConfID, Primary: s.Cluster.Primary,
 		},
+		Lease:    newLeaseView(s),
 		Problems: problemViews(s.Problems),
 		Traffic:  trafficViews(s, h),
 		Pools:    newPoolsView(s),

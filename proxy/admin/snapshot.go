@@ -19,6 +19,7 @@ type Snapshot struct {
 	ConfigPath string
 	Instance   string
 	Cluster    Cluster
+	Lease      Lease
 	Nodes      []NodeRow
 	MySQL      MySQL
 	Web        *Web // nil where there is no front door for browsers

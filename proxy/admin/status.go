@@ -17,6 +17,7 @@ type statusDoc struct {
 	NotReady   string       `json:"not_ready"`
 	Headline   headlineDoc  `json:"headline"`
 	Cluster    clusterDoc   `json:"cluster"`
+	Lease      leaseDoc     `json:"lease"`
 	Nodes      []nodeDoc    `json:"nodes"`
 	MySQL      mysqlDoc     `json:"mysql"`
 	Web        *webDoc      `json:"web"`
@@ -185,6 +186,7 @@ func newStatusDoc(s Snapshot, h *history) statusDoc {
 		Ready: s.Ready, NotReady: s.NotReady,
 		Headline: headlineDoc{Level: head.Level, Text: head.Text, Detail: head.Detail},
 		Cluster:  newClusterDoc(s.Cluster),
+		Lease:    leaseDoc(s.Lease),
 		Nodes:    make([]nodeDoc, 0, len(s.Nodes)),
 		MySQL:    newMySQLDoc(s.MySQL, h),
 		Web:      newWebDoc(s.Web, h), WebOnly: s.WebOnly,
