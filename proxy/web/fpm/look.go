@@ -158,7 +158,7 @@ func (p *Pool) heed(m *member, s *status, asked int) {
 		m.learned = 0
 		m.mode.Store(int32(modeUnknown)) // it may be another PHP
 	}
-	m.status, m.statusAt = s, time.Now()
+	m.status, m.statusAt, m.asked = s, time.Now(), asked
 	m.learned = max(m.learned, s.Total)
 	m.others = othersBusy(s, int(m.running.Load()), asked)
 }

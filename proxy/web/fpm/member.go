@@ -79,6 +79,7 @@ type member struct {
 	learned   int // the most workers seen
 	status    *status
 	statusAt  time.Time
+	asked     int // workers that were busy with that status itself
 	others    int
 	started   time.Time // of slow start; zero where there is none
 	accepts   samples

@@ -244,3 +244,16 @@ func TestResolve(t *testing.T) {
 		t.Errorf("after a change %v", list())
 	}
 }
+
+func TestAtWork(t *testing.T) {
+	s := &status{Workers: map[WorkerState]int{WorkerRunning: 2, WorkerIdle: 3}}
+	if got := atWork(s, 1); got[WorkerRunning] != 1 || got[WorkerIdle] != 4 || s.Workers[WorkerRunning] != 2 {
+		t.Errorf("got %v of %v", got, s.Workers)
+	}
+	if got := atWork(s, 0); got[WorkerRunning] != 2 || got[WorkerIdle] != 3 {
+		t.Errorf("got %v", got)
+	}
+	if got := atWork(&status{Workers: map[WorkerState]int{WorkerIdle: 1}}, 1); got[WorkerRunning] != 0 || got[WorkerIdle] != 1 {
+		t.Errorf("got %v", got)
+	}
+}

@@ -97,9 +97,22 @@ func (m *member) snapshot() BackendSnapshot {
 		Workers: m.workers(), Accept: m.accepts.p95, Asks: mode(m.mode.Load()) == modeAsks, Served: m.served.Load(), Failed: m.failed.Load(),
 	}
 	if m.status != nil {
-		s.WorkerStates, s.ListenQueue, s.Started = maps.Clone(m.status.Workers), m.status.ListenQueue, m.status.Started
+		s.Started = m.status.Started
+		if time.Since(m.statusAt) <= max(statusAge, 3*m.interval) { // What is older says nothing of now.
+			s.WorkerStates, s.ListenQueue = atWork(m.status, m.asked), m.status.ListenQueue
+		}
 	}
 	return s
+}
+
+// atWork is what the workers do, where asked of them were busy with the status itself.
+func atWork(s *status, asked int) map[WorkerState]int {
+	states := maps.Clone(s.Workers)
+	if n := min(asked, states[WorkerRunning]); n > 0 {
+		states[WorkerRunning] -= n
+		states[WorkerIdle] += n
+	}
+	return states
 }
 
 // why is the reason that fits the state.
