@@ -99,6 +99,15 @@ type wait struct {
 	tries int // Runs of the command so far.
 }
 
+// left is how much of the time that the session may wait is left, from the first time that it has to.
+func (w *wait) left(limit time.Duration) time.Duration {
+	now := time.Now()
+	if w.began.IsZero() {
+		w.began, w.until = now, now.Add(limit)
+	}
+	return w.until.Sub(now)
+}
+
 // conn gives the backend conn on which a command for t is to run; it is the session's then. It waits for a usable node up to wait_for_node.
 // Its error is a *wire.ServerError for the client, or an *errSession.
 func (s *session) conn(t target, w *wait) (*backendConn, error) {
@@ -310,7 +319,7 @@ func (s *session) waitForNode(view *cluster.View, changed <-chan struct{}, t tar
 	case <-s.ctx.Done():
 		return endSession(closeShutdown, context.Cause(s.ctx))
 	}
-	return nil
+	return s.giveWay(t, w)
 }
 
 // lostState ends a session whose state was on a conn that is gone.

@@ -26,6 +26,7 @@ func (s *Server) watch(ctx context.Context) {
 			}
 			known = now
 		}
+		s.expectLost(view)
 		s.cutLost(view)
 		s.moveReads(view)
 		for _, set := range s.conns.all() {

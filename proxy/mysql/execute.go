@@ -16,7 +16,7 @@ const attempts = 5
 func (s *session) execute(t target, x *exchange) error {
 	var w wait
 	for ; ; w.tries++ {
-		if err := s.enterGate(t, x); err != nil {
+		if err := s.enterGate(t, x, &w); err != nil {
 			return s.giveUp(x, err)
 		}
 		b, err := s.connFor(t, x, &w)
@@ -229,8 +229,9 @@ func (s *session) failed(b *backendConn, x *exchange, err error, held bool, w *w
 	s.srv.lost(b, err)
 	s.drop(b)
 	if saved {
-		return s.resume(x, w)
+		return s.resumeFirst(x, w)
 	}
+	s.srv.gate.forgo(s.id)
 	switch {
 	case x.forwarded && !s.answer.Boundary():
 		return false, endSession(closeNodeLost, err)

@@ -11,34 +11,43 @@ import (
 	"galley/proxy/mysql/wire"
 )
 
-// gate is where a switchover keeps back the transactions and writes that have not begun, so that nothing is under way on the writer when its role moves (cluster.Switcher).
+// gate is where a switchover keeps back the transactions and writes that have not begun, so that nothing is under way on the writer when its role moves (cluster.Switcher). Behind a loss of the
+// writer it keeps them back until the transactions that are run again have their locks (precede).
 //
 // A session says that it writes before it looks whether the gate is shut, and whoever shuts it looks for sessions that write after that: so each write is either held or seen. It says so once
 // for a transaction, and no longer after its end has been answered.
 type gate struct {
-	mu   sync.Mutex
-	by   int // Who keep it shut.
-	shut atomic.Pointer[shutGate]
+	mu    sync.Mutex
+	by    int // Who keep it shut.
+	first precedence
+	shut  atomic.Pointer[shutGate]
 }
 
 // shutGate is one time that the gate is shut.
 type shutGate struct{ over chan struct{} }
 
+// set shuts or opens the gate as those who keep it shut demand. It is called with mu held.
+func (g *gate) set() {
+	want, is := g.by > 0 || g.first.count > 0, g.shut.Load() != nil
+	switch {
+	case want && !is:
+		g.shut.Store(&shutGate{over: make(chan struct{})})
+	case !want && is:
+		close(g.shut.Swap(nil).over)
+	}
+}
+
 // Hold shuts the gate until release is called; several may do so at the same time.
 func (s *Server) Hold() (release func()) {
 	g := &s.gate
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.by++; g.by == 1 {
-		g.shut.Store(&shutGate{over: make(chan struct{})})
-	}
-	return sync.OnceFunc(func() {
+	add := func(n int) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		if g.by--; g.by == 0 {
-			close(g.shut.Swap(nil).over)
-		}
-	})
+		g.by += n
+		g.set()
+	}
+	add(1)
+	return sync.OnceFunc(func() { add(-1) })
 }
 
 // pinsBusy are the pins whose sessions have begun what others may run into, or is to be ended on the same node: they are waited for like transactions.
@@ -51,10 +60,10 @@ type writing struct {
 }
 
 // enterGate is called before x takes a conn for t. It waits where the gate is shut, unless x belongs to what has begun. Its error is a *wire.ServerError for the client, or an *errSession.
-func (s *session) enterGate(t target, x *exchange) error {
-	w := &s.shown.writing
-	if serial := w.serial.Load(); serial != 0 {
-		if w.end.Load() == serial {
+func (s *session) enterGate(t target, x *exchange, w *wait) error {
+	now := &s.shown.writing
+	if serial := now.serial.Load(); serial != 0 {
+		if now.end.Load() == serial {
 			return s.endTransaction(x)
 		}
 		return nil
@@ -62,14 +71,28 @@ func (s *session) enterGate(t target, x *exchange) error {
 	if t == toReader || t == toNode || t == toConn || s.trx != nil && s.trx == s.reader.conn {
 		return nil
 	}
+	return s.passGate(w)
+}
+
+// passGate waits where the gate is shut, and says that the session writes.
+func (s *session) passGate(w *wait) error {
+	now := &s.shown.writing
 	for {
-		w.serial.Store(s.shown.busy.count)
+		now.serial.Store(s.shown.busy.count)
 		shut := s.srv.gate.shut.Load()
 		if shut == nil || s.trx != nil || s.state.pins != 0 {
 			return nil
 		}
-		w.serial.Store(0)
-		if err := s.waitFor(shut); err != nil {
+		var late <-chan time.Time
+		if s.srv.gate.replaysOnly() {
+			left := w.left(s.srv.config().WaitForNode)
+			if left <= 0 {
+				return nil // It is told that there is no node.
+			}
+			late = time.After(left)
+		}
+		now.serial.Store(0)
+		if err := s.waitFor(shut, late); err != nil {
 			return err
 		}
 	}
@@ -82,8 +105,8 @@ func (s *session) leaveGate() {
 	}
 }
 
-// waitFor waits until the gate is open.
-func (s *session) waitFor(shut *shutGate) error {
+// waitFor waits until the gate is open, or late comes.
+func (s *session) waitFor(shut *shutGate, late <-chan time.Time) error {
 	s.takeHalts()
 	s.srv.metrics.gated.Add(1)
 	s.srv.metrics.waiting.Add(1)
@@ -94,6 +117,8 @@ func (s *session) waitFor(shut *shutGate) error {
 	}()
 	select {
 	case <-shut.over:
+		return nil
+	case <-late:
 		return nil
 	case <-s.halt:
 		return errHalted()

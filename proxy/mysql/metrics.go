@@ -33,7 +33,7 @@ type metrics struct {
 	sessions   atomic.Uint64
 	closed     [closeReasons]atomic.Uint64
 	waiting    atomic.Int64
-	gated      atomic.Uint64 // Statements that a switchover has held.
+	gated      atomic.Uint64 // Statements that the gate has held.
 	kills      [killReasons]atomic.Uint64
 	pins       [pinCount]atomic.Uint64
 	bounds     [latencyBuckets]time.Duration

@@ -35,7 +35,7 @@ func newCollector(srv *Server) *collector {
 		lost:       desc("backend_conns_lost_total", "Backend conns that broke while a command was under way."),
 		dials:      desc("backend_dial_errors_total", "Backend conns that could not be opened."),
 		retries:    desc("retries_total", "Commands run again on another node."),
-		gated:      desc("statements_held_by_switchovers_total", "Transactions and writes that had to wait for a switchover before they began."),
+		gated:      desc("statements_held_by_switchovers_total", "Transactions and writes that had to wait for a switchover, or for transactions that are run again, before they began."),
 		held:       desc("statements_held", "Statements that wait for their turn, because as many run as may."),
 		refused:    desc("statements_refused_total", "Statements refused because their turn has not come in time."),
 		kills:      desc("kills_total", "Sessions and statements killed, by reason.", "reason"),

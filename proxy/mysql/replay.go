@@ -245,6 +245,7 @@ func (s *session) replayOn(b *backendConn, t target, w *wait) error {
 	if again, err := s.permitted(t, b, w); again || err != nil {
 		return noPermit(err)
 	}
+	s.srv.gate.replaying()
 	s.runs(b, &x)
 	defer s.shown.running.Store(nil)
 	if s.ctx.Err() != nil {
