@@ -87,6 +87,9 @@ type Lease struct {
 	login    credentials
 	reported string
 	tidied   time.Time
+	joined   time.Duration // when its own row was written, until the rows were read behind that
+	still    time.Duration // until when it writes nothing, as it has come new to others
+	looked   time.Duration // when the rows were read
 }
 
 // leasePhase is how far a galley has come with the lease.
@@ -105,6 +108,9 @@ type leaseGrant struct {
 	permit lease.Permit
 	until  time.Time
 	moving bool
+	// alone is until when this galley is surely the only one that acknowledges
+	// writes, as time since origin; for ever where there is no lease.
+	alone time.Duration
 }
 
 // LeaseState is how the lease is doing, for the page and for check.
@@ -166,9 +172,19 @@ func (l *Lease) State() LeaseState {
 // Peers says whether other galleys are in front of the cluster, as far as is
 // known: then a write that this galley did not see may have been acknowledged.
 // known is false where there is no lease, so that nobody can tell.
+//
+// It is sound without asking: a galley that joins writes nothing before
+// everybody who is there has read its row, and who has not read the rows for so
+// long does not count on being alone.
 func (l *Lease) Peers() (peers, known bool) {
-	s := l.State()
-	return s.Peers > 0, s.Kept
+	g := l.grant.Load()
+	return !g.off && l.now() >= g.alone, !g.off
+}
+
+// news is how old the rows may be that say that there is nobody else, and how
+// long a galley that joins others keeps still, with a margin for clocks.
+func (l *Lease) news() (old, still time.Duration) {
+	return l.opts.Term / 2, l.opts.Term/2 + l.opts.Term/10
 }
 
 // wake has Run look again.

@@ -78,7 +78,11 @@ func (l *Lease) turn(ctx context.Context, view *View) (time.Duration, error) {
 	l.publish(view)
 	if step.Do == lease.Wait {
 		l.tidy(ctx)
-		return max(step.At-l.now(), time.Millisecond), nil
+		wait := step.At - l.now()
+		if quiet := l.still - l.now(); quiet > 0 {
+			wait = min(wait, quiet)
+		}
+		return max(wait, time.Millisecond), nil
 	}
 	err := l.do(ctx, view, step, wish)
 	l.publish(view)
@@ -173,6 +177,7 @@ func (l *Lease) do(ctx context.Context, view *View, step lease.Step, wish lease.
 	case lease.Join:
 		err = l.store.join(ctx, &lease.Peer{ID: l.self, Epoch: step.Epoch, Term: l.opts.Term, Sees: wish.Sees}, l.name)
 		l.rules.Stale()
+		l.joined, l.still = l.now(), 0
 	case lease.Confirm:
 		l.waiting.Store(true)
 		err = l.store.beat(ctx, l.self, step, wish.Sees)
@@ -205,6 +210,7 @@ func (l *Lease) do(ctx context.Context, view *View, step lease.Step, wish lease.
 
 // look reads the rows.
 func (l *Lease) look(ctx context.Context, view *View) error {
+	asked := l.now()
 	sight, drained, err := l.store.look(ctx)
 	if err != nil {
 		if noTables(err) {
@@ -213,6 +219,12 @@ func (l *Lease) look(ctx context.Context, view *View) error {
 		return err
 	}
 	l.rules.Saw(l.now(), sight)
+	l.looked = asked
+	if l.joined != 0 && l.rules.Live(asked) > 0 {
+		_, still := l.news()
+		l.still = l.joined + still
+	}
+	l.joined = 0
 	l.drained = drained
 	l.showDrains(view)
 	return nil
@@ -319,6 +331,12 @@ func (l *Lease) publish(view *View) {
 	if l.phase == leaseKept {
 		g.writer, g.moving, g.permit = row.Writer, row.Moving(), l.rules.Permit(now)
 		g.until = l.origin.Add(l.rules.Until())
+		if now < l.still {
+			g.permit = lease.Nothing // The others do not know of this one yet, and would read what they have.
+		}
+		if old, _ := l.news(); l.rules.Live(now) == 0 && l.looked != 0 {
+			g.alone = l.looked + old
+		}
 	}
 	was := l.grant.Swap(g)
 	l.mu.Lock()

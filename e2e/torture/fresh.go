@@ -47,7 +47,7 @@ func (w *fresh) step(ctx context.Context, s *session, _ int) error {
 	defer s.close()
 	var n int
 	if err := conn.QueryRowContext(ctx, "SELECT COUNT(*) FROM torture_fresh WHERE id = ? AND v = 7", id).Scan(&n); err != nil {
-		return err //nolint:wrapcheck // judged by the caller
+		return readFailed{err}
 	}
 	w.pairs.Add(1)
 	if n != 1 {

@@ -43,6 +43,12 @@ func outcomeOf(err error) Outcome {
 // errNotConnected is a session that could not be opened: nothing was sent.
 var errNotConnected = errors.New("not connected")
 
+// readFailed is an error of a read: there is nothing that may have been done.
+type readFailed struct{ error }
+
+// Unwrap is for errors.Is and errors.As.
+func (e readFailed) Unwrap() error { return e.error }
+
 // errWrong ends an operation whose answer cannot be; it is counted where it is found.
 var errWrong = errors.New("a wrong answer")
 

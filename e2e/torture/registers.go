@@ -108,7 +108,7 @@ func (w *registers) step(ctx context.Context, s *session, id int) error {
 	case op.write && outcomeOf(err) == Unknown:
 		o.Return = int64(1) << 62 // It may take place at any time from here on.
 	default:
-		return err //nolint:wrapcheck // judged by the caller
+		return readFailed{err}
 	}
 	w.mu.Lock()
 	w.ops = append(w.ops, o)

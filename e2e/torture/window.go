@@ -65,7 +65,8 @@ func (h *harness) note(load string, began, ended time.Time, err error) {
 	var before notCommitted
 	switch {
 	case errors.As(err, &before):
-	case load != "fresh" && outcomeOf(err) == Unknown:
+	case errors.As(err, &readFailed{}):
+	case outcomeOf(err) == Unknown:
 		kind += " (unknown)"
 	}
 	if !h.first[w.name+kind] {

@@ -5,6 +5,7 @@ package lab
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ type Lab struct {
 	Galleys []*Galley
 	dir     string
 	bin     string
+	token   string // Of the admin door.
 }
 
 // Galley is one galley in front of the cluster; its addresses stay over restarts.
@@ -42,7 +44,7 @@ type Galley struct {
 
 // Start makes a cluster of three and so many galleys from the binary bin. More is added to the galleys' configuration.
 func Start(ctx context.Context, bin string, galleys int, more string, say func(line string)) (*Lab, error) {
-	l := &Lab{bin: bin}
+	l := &Lab{bin: bin, token: rand.Text()}
 	var err error
 	if l.dir, err = os.MkdirTemp("", "galley-torture-"); err != nil {
 		return nil, fmt.Errorf("make a directory: %w", err)
@@ -50,6 +52,10 @@ func Start(ctx context.Context, bin string, galleys int, more string, say func(l
 	if l.Cluster, err = clusterlab.Start(ctx, clusterlab.Options{Nodes: 3, Progress: say}); err != nil {
 		_ = os.RemoveAll(l.dir)
 		return nil, fmt.Errorf("start the cluster: %w", err)
+	}
+	if err := l.allowLease(ctx); err != nil {
+		l.Close()
+		return nil, err
 	}
 	for i := range galleys {
 		if err := l.add(ctx, i+1, more); err != nil {
@@ -69,6 +75,16 @@ func (l *Lab) Close() {
 	_ = os.RemoveAll(l.dir)
 }
 
+// allowLease gives the monitor what the galleys need to agree on a writer.
+func (l *Lab) allowLease(ctx context.Context) error {
+	for _, statement := range []string{"CREATE DATABASE IF NOT EXISTS galley", "GRANT ALL PRIVILEGES ON galley.* TO '" + l.Cluster.Monitor().User + "'@'%'"} {
+		if err := l.Cluster.Nodes()[0].Exec(ctx, statement); err != nil {
+			return fmt.Errorf("%s: %w", statement, err)
+		}
+	}
+	return nil
+}
+
 func (l *Lab) add(ctx context.Context, id int, more string) error {
 	g := &Galley{lab: l, id: id}
 	var err error
@@ -76,8 +92,8 @@ func (l *Lab) add(ctx context.Context, id int, more string) error {
 		return err
 	}
 	monitor := l.Cluster.Monitor()
-	cfg := fmt.Sprintf("mysql:\n  listen: %s\n  instance_id: %d\ncluster:\n  nodes: [%s]\n  monitor: {user: %s, password: %s}\nadmin:\n  listen: %s\n%s",
-		g.Addr, id, strings.Join(l.Cluster.Addrs(), ", "), monitor.User, monitor.Password, g.Admin, more)
+	cfg := fmt.Sprintf("mysql:\n  listen: %s\n  instance_id: %d\ncluster:\n  nodes: [%s]\n  monitor: {user: %s, password: %s}\nadmin:\n  listen: %s\n  token: %s\n%s",
+		g.Addr, id, strings.Join(l.Cluster.Addrs(), ", "), monitor.User, monitor.Password, g.Admin, l.token, more)
 	if err := os.WriteFile(g.file("yaml"), []byte(cfg), 0o600); err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
 	}
@@ -174,6 +190,7 @@ func (g *Galley) get(ctx context.Context, path string, into any) error {
 	if err != nil {
 		return err //nolint:wrapcheck // says what
 	}
+	req.Header.Set("Authorization", "Bearer "+g.lab.token)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err //nolint:wrapcheck // says what
