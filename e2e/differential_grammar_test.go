@@ -50,6 +50,7 @@ type group struct {
 type slot struct {
 	params []byte // Their types in the last execution that gave them; nil before it.
 	count  int
+	call   bool // It is a CALL.
 }
 
 // generate makes a life of n steps or a few more.

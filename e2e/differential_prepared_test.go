@@ -2,7 +2,10 @@
 
 package e2e
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // preparedTexts are statements for COM_STMT_PREPARE, with the number of their parameters.
 func preparedTexts() []struct {
@@ -101,13 +104,13 @@ func preparedSteps(g *generator) {
 func (g *generator) prepare(at int) {
 	texts := preparedTexts()
 	text := texts[g.rng.IntN(len(texts))]
-	g.slots[at] = slot{count: text.params}
+	g.slots[at] = slot{count: text.params, call: strings.HasPrefix(text.sql, "CALL")}
 	g.steps = append(g.steps, step{kind: stepPrepare, slot: at, sql: text.sql})
 }
 
 // parameters makes values, of types of their own or those of the execution before.
 func (g *generator) parameters(s *slot) (values []param, types bool) {
-	types = s.params == nil || g.chance(2)
+	types = s.params == nil || g.chance(2) || s.call
 	if types {
 		s.params = make([]byte, s.count)
 		for i := range s.params {

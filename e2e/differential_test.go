@@ -38,17 +38,7 @@ func TestDifferential(t *testing.T) {
 	needGalley(t)
 	d := newDifferential(t)
 	if only := os.Getenv("E2E_LIFE"); only != "" {
-		var session, life int
-		if _, err := fmt.Sscanf(only, "%d/%d", &session, &life); err != nil {
-			t.Fatalf("E2E_LIFE=%q: %v", only, err)
-		}
-		s := d.session(t, session)
-		if s == nil {
-			return
-		}
-		if found := d.compare(s, d.steps(session, life)); found != nil {
-			d.report(t, found, true)
-		}
+		d.alone(t, only)
 		return
 	}
 	ctx, cancel := context.WithTimeout(suite.ctx, d.time)
@@ -81,6 +71,25 @@ func TestDifferential(t *testing.T) {
 	}
 	for i, found := range d.found {
 		d.report(t, found, i < differencesWanted)
+	}
+}
+
+// alone runs single lives, as E2E_LIFE has them.
+func (d *differential) alone(t *testing.T, lives string) {
+	t.Helper()
+	for only := range strings.SplitSeq(lives, ",") {
+		var session, life int
+		if _, err := fmt.Sscanf(only, "%d/%d", &session, &life); err != nil {
+			t.Fatalf("E2E_LIFE=%q: %v", only, err)
+		}
+		s := d.session(t, session)
+		if s == nil {
+			return
+		}
+		if found := d.compare(suite.ctx, s, d.steps(session, life)); found != nil {
+			found.life = life
+			d.report(t, found, true)
+		}
 	}
 }
 
@@ -222,13 +231,16 @@ func (d *differential) steps(session, life int) []step {
 
 // live runs lives of one session until the time is over or enough has been found.
 func (d *differential) live(ctx context.Context, p *pair) {
+	for _, s := range p.sides {
+		s.until, _ = ctx.Deadline()
+	}
 	defer func() {
 		for _, s := range p.sides {
 			s.close()
 		}
 	}()
 	for life := 0; ctx.Err() == nil && !d.stop.Load(); life++ {
-		found := d.compare(p, d.steps(p.number, life))
+		found := d.compare(ctx, p, d.steps(p.number, life))
 		d.lives.Add(1)
 		if found == nil {
 			continue
@@ -242,15 +254,18 @@ func (d *differential) live(ctx context.Context, p *pair) {
 	}
 }
 
-// compare runs a life on both sides and gives the first difference.
-func (d *differential) compare(p *pair, steps []step) *difference {
+// compare runs a life on both sides, as far as there is time, and gives the first difference.
+func (d *differential) compare(ctx context.Context, p *pair, steps []step) *difference {
 	found := &difference{session: p.number}
 	for i := range steps {
-		if suite.ctx.Err() != nil {
+		if ctx.Err() != nil {
 			return nil
 		}
 		st := &steps[i]
 		direct, through := p.sides[0].run(st), p.sides[1].run(st)
+		if until := p.sides[0].until; !until.IsZero() && !time.Now().Before(until) {
+			return nil // What came may be less than all of the answer.
+		}
 		d.commands.Add(1)
 		found.steps, found.answers = append(found.steps, *st), append(found.answers, direct)
 		if !slices.Equal(direct, through) {
@@ -338,14 +353,14 @@ func (d *differential) shrink(t *testing.T, found *difference) *difference {
 	if p == nil {
 		return nil
 	}
-	smallest := d.compare(p, found.steps)
+	smallest := d.compare(suite.ctx, p, found.steps)
 	if smallest == nil {
 		return nil
 	}
 	for size := len(smallest.steps) / 2; size > 0; size /= 2 {
 		for at := setUpSteps(); at < len(smallest.steps) && time.Now().Before(until); {
 			fewer := slices.Concat(smallest.steps[:at], smallest.steps[min(at+size, len(smallest.steps)):])
-			if less := d.compare(p, fewer); less != nil {
+			if less := d.compare(suite.ctx, p, fewer); less != nil {
 				smallest = less
 				continue
 			}

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"bytes"
 	"strings"
 
 	"galley/proxy/mysql/classify"
@@ -40,6 +41,8 @@ type after struct {
 	warnings int    // @@warning_count.
 	errors   int    // @@error_count.
 	shown    []byte // The answer to SHOW WARNINGS, as packets, where there are any.
+
+	marked *after // The warnings of before, where the last conn got a mark in their place: see importAfter.
 }
 
 // tell notes a part that galley knows and the last conn does not have.
@@ -58,9 +61,12 @@ func (a *after) take(r *after) {
 		a.rows = r.rows
 	}
 	if a.known&partWarnings == 0 {
+		if a.marked != nil && r.warnings == 1 && bytes.Contains(r.shown, []byte(markText)) {
+			r = a.marked
+		}
 		a.warnings, a.errors, a.shown = r.warnings, r.errors, r.shown
 	}
-	a.known, a.kept = allParts, allParts
+	a.known, a.kept, a.marked = allParts, allParts, nil
 }
 
 // noWarnings says that there surely are none.
@@ -72,27 +78,53 @@ func (s *session) bringAfter(b *backendConn, x *exchange) {
 		return
 	}
 	unknown := allParts &^ s.after.known
-	if unknown&partFound != 0 && x.found == fateKept || unknown&partRows != 0 && x.rows == fateKept || unknown&partWarnings != 0 && (x.lists || !s.usesTables(x)) {
+	if unknown&partFound != 0 && (x.found == fateKept || x.hides()) || unknown&partRows != 0 && x.rows == fateKept || unknown&partWarnings != 0 && (x.lists || !s.usesTables(x)) {
 		s.settleAfter()
 	}
 }
 
-// maxImported is the greatest number of rows for which importFound is worth its text.
+// hides says whether nothing tells if a statement leaves as they are the rows that were found before it, and the warnings.
+func (x *exchange) hides() bool { return x.opaque && x.rows == fateUnknown }
+
+// maxImported is the greatest number of rows for which FOUND_ROWS() is worth its text.
 const maxImported = 500
 
-// importFound has b say of FOUND_ROWS() what is true for the session, where x is a prepared text that may ask for it. It uses no table, which would end the warnings.
-func (s *session) importFound(b *backendConn, x *exchange) error {
-	if x.of != classify.Execute || s.last != b || s.after.kept&partFound == 0 || s.after.found > maxImported {
+// markText is a warning by which galley finds out whether a statement leaves the warnings of before as they are.
+const markText = "galley: the warnings of before"
+
+// importAfter has b, before x runs there, say of FOUND_ROWS() what is true for the session, and puts a mark in the place of the warnings: where the mark is still there behind x, so are they.
+func (s *session) importAfter(b *backendConn, x *exchange) error {
+	a := &s.after
+	away := a.known
+	if s.last == b {
+		away &= a.kept
+	}
+	if !x.hides() || away == 0 || x.conn != nil {
 		return nil
 	}
-	text := "SELECT 1 LIMIT 0"
-	if n := int(s.after.found); n > 0 {
-		text = "SELECT 1" + strings.Repeat(" UNION ALL SELECT 1", n-1)
+	var texts []string
+	if away&partFound != 0 && a.found <= maxImported && (!x.flags.Has(classify.MultiStatement) || !mentions(x.sql, "select")) {
+		text := "SELECT NULL LIMIT 0"
+		if n := int(a.found); n > 0 {
+			text = "SELECT NULL" + strings.Repeat(" UNION ALL SELECT NULL", n-1)
+		}
+		texts = append(texts, text) // It uses no table, which would end the warnings.
 	}
-	if _, err := b.texts(text); err != nil {
-		return &backendError{err}
+	if away&partWarnings != 0 && a.warnings > 0 {
+		texts = append(texts, "SIGNAL SQLSTATE '01000' SET MESSAGE_TEXT='"+markText+"'")
+		a.marked = &after{warnings: a.warnings, errors: a.errors, shown: a.shown}
 	}
-	s.after.kept &^= partFound
+	if len(texts) == 0 {
+		return nil
+	}
+	if err := s.catchUpNow(b, x); err != nil { // A reset would end it all.
+		return err
+	}
+	for _, text := range texts {
+		if _, err := b.texts(text); err != nil {
+			return &backendError{err}
+		}
+	}
 	return nil
 }
 
@@ -140,8 +172,9 @@ func (s *session) noteAfter(b *backendConn, x *exchange) {
 	}
 	if a.InsertID {
 		b.own |= tieInsertID
-	} else if x.of == classify.DML && (x.failed || a.Warnings > 0) {
-		b.own |= tieMaybeID // An INSERT that fails may have drawn a number.
+	} else if x.of == classify.DML && (x.failed || a.Warnings > 0 || a.Rows > 0) {
+		b.own |= tieMaybeID // An INSERT that fails may have drawn a number; one that returns rows does not tell it.
+		s.hasTies = s.hasTies || a.Rows > 0
 	}
 	left := b.own
 	if left&tieMaybeID != 0 {
@@ -193,7 +226,7 @@ func (s *session) noteParts(b *backendConn, x *exchange) {
 		rows = fateUnknown
 	}
 	switch {
-	case x.failed && !same:
+	case x.failed && (!same || p.kept&partFound != 0) && (a.Results == 0 && !mentions(x.sql, "select") || beforeItRan(x.refused)):
 		found = fateKept
 	case !single && x.prepared == nil:
 		found = fateUnknown
@@ -218,6 +251,8 @@ func (s *session) noteParts(b *backendConn, x *exchange) {
 // warningsFate says what becomes of the warnings; fateTold is that there are none.
 func (s *session) warningsFate(x *exchange) fate {
 	switch {
+	case x.hides() && !x.failed && !x.warned && s.after.noWarnings():
+		return fateKept
 	case x.failed, s.answer.Results != 1 && x.prepared == nil:
 		return fateUnknown
 	case s.answer.Warnings > 0 && x.prepared == nil:
@@ -240,4 +275,14 @@ func (s *session) usesTables(x *exchange) bool {
 		return usesTables(st.class.Kind, st.class.Flags, st.sql, s.mode())
 	}
 	return usesTables(x.of, x.flags, x.sql, s.mode())
+}
+
+// beforeItRan says of an error's code that it is of a statement that has not begun to select rows: of its text, its names, its user's rights.
+func beforeItRan(code uint16) bool {
+	switch code {
+	case 1044, 1046, 1049, 1051, 1052, 1054, 1055, 1056, 1060, 1064, 1065, 1066, 1099, 1100, 1103, 1109, 1111, 1115, 1137, 1140, 1142, 1143, 1146, 1149, 1193, 1222, 1227, 1231, 1232, 1235, 1241, 1243, 1248,
+		1267, 1273, 1305, 1318, 1370, 1582, 1583, 1584, 1792:
+		return true
+	}
+	return false
 }

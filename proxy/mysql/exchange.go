@@ -54,15 +54,17 @@ type exchange struct {
 	keep   *keptAnswer // Where the answer goes that galley reads itself; nil where it goes to the client.
 	learns *lesson     // The answer is remembered; nil where it is not.
 
-	fromFile       bool // It has asked the client for a file.
-	sent           bool // Something of the command has gone to the node.
-	forwarded      bool // Something of the answer has gone to the client.
-	failed         bool // The answer ended with an ERR packet.
-	noted          bool // The prepared statement's id is known.
-	conflicts      int  // How often it was rolled back in favour of something else.
-	reprepared     bool // The statement was forgotten once.
-	wouldWrite     bool // It is no pure read after all.
-	preambleFailed bool // The conn could not be brought up to date.
+	fromFile       bool   // It has asked the client for a file.
+	sent           bool   // Something of the command has gone to the node.
+	forwarded      bool   // Something of the answer has gone to the client.
+	failed         bool   // The answer ended with an ERR packet.
+	refused        uint16 // Its code.
+	warned         bool   // One of its results has warnings.
+	noted          bool   // The prepared statement's id is known.
+	conflicts      int    // How often it was rolled back in favour of something else.
+	reprepared     bool   // The statement was forgotten once.
+	wouldWrite     bool   // It is no pure read after all.
+	preambleFailed bool   // The conn could not be brought up to date.
 }
 
 // backendError is an error of a backend conn in the middle of an exchange.
@@ -115,7 +117,7 @@ func (s *session) send(b *backendConn, x *exchange) error {
 			return &backendError{err}
 		}
 	}
-	if err := s.importFound(b, x); err != nil {
+	if err := s.importAfter(b, x); err != nil {
 		return err
 	}
 	preambles, err := s.catchUp(b, x)
@@ -174,7 +176,7 @@ func (s *session) forward(b *backendConn, x *exchange) error {
 		case wire.EventHead:
 			s.notePrepared(b, x, win[a.LastStart+wire.HeaderLen:n])
 		case wire.EventError:
-			x.failed = true
+			x.failed, x.refused = true, errorCode(win[a.LastStart+wire.HeaderLen:n])
 			if err := s.noteError(b, x, win[a.LastStart+wire.HeaderLen:n]); err != nil {
 				b.Discard(n)
 				return err
@@ -236,6 +238,7 @@ func (s *session) goOn(b *backendConn, ev wire.Event) error {
 func (s *session) noteStatus(b *backendConn, x *exchange, win []byte) int {
 	start := s.answer.LastStart
 	p := win[start+wire.HeaderLen:]
+	x.warned = x.warned || s.answer.Warnings > 0
 	s.status = s.answer.Status &^ (wire.StatusStateChanged | wire.StatusCursorExists | wire.StatusLastRowSent) // They are of that answer, and not of the session.
 	if inTrans := s.status&wire.StatusInTrans != 0; (x.writes || x.inTrx) && !inTrans || x.inTrx && x.commits || x.opaque {
 		s.acked(b)

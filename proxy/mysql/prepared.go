@@ -91,6 +91,10 @@ func (s *session) prepare(x *exchange) error {
 	}
 	x.kind, x.prepared, x.repeatable, x.explains, x.atomic = wire.AnswerPrepare, st, true, true, true
 	x.found, x.rows = fateKept, fateKept
+	if e := effectsOf(&st.class, st.sql); e.needs&tieVariables != 0 {
+		x.sees = tieVariables // The columns have the variables' types.
+		s.collect()
+	}
 	if err := s.execute(t, x); err != nil || x.failed || st.id == 0 {
 		return err
 	}
@@ -156,6 +160,9 @@ func (s *session) executeStatement(x *exchange, st *statement) error {
 func (s *session) readyStatement(b *backendConn, x *exchange) error {
 	st := x.stmt
 	known := b.known(st.key)
+	if known != nil && known.types != nil && st.types == nil && st.key.private == nil {
+		st.key.private, known = st, nil // Another session has bound types there, and this one none: it must not run with those.
+	}
 	if known == nil {
 		if st.key.private == nil && s.keyIn(st.schema, st.sql) != st.key {
 			st.key.private = st // What it means here depends on what the session has set since: it is nobody else's.

@@ -17,7 +17,7 @@ import (
 // askBack sees to a statement about the one before it. Where the conn of that one is still the session's own and has all that is asked for, the statement runs there; else done is true
 // if it was answered from what is known, or refused.
 func (s *session) askBack(x *exchange, t target) (done bool, err error) {
-	if on := s.last; on != nil && x.asks&s.after.kept == 0 && s.lastIs(t) {
+	if on := s.last; on != nil && x.asks&s.after.kept == 0 && s.after.marked == nil && s.lastIs(t) {
 		for _, sl := range s.slots() {
 			if sl.conn == on && s.retake(sl) {
 				return false, nil
