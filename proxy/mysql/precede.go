@@ -78,7 +78,7 @@ func (g *gate) forgo(id uint32) {
 	}
 }
 
-// expectLost has those transactions go first that are lost with a node which the cluster goes on without, although their sessions are yet to find out: once for each writer.
+// expectLost has those transactions go first that are lost with a node which is gone, although their sessions are yet to find out: once for each writer.
 func (s *Server) expectLost(view *cluster.View) {
 	writer, g := view.WriterNode(), &s.gate
 	if writer == nil {
@@ -111,9 +111,10 @@ func (s *Server) expectLost(view *cluster.View) {
 	})
 }
 
-// lostTransactions are the sessions whose transactions are on nodes that the cluster goes on without, and that do not yet run again.
+// lostTransactions are the sessions whose transactions are on nodes that are gone, and are not yet run again.
 func (s *Server) lostTransactions(view *cluster.View) (ids []uint32) {
-	if !slices.ContainsFunc(view.Nodes, func(n cluster.Node) bool { return n.Evicted }) {
+	gone := func(n cluster.Node) bool { return n.Evicted || n.Reason == cluster.Unreachable }
+	if !slices.ContainsFunc(view.Nodes, gone) {
 		return nil
 	}
 	s.mu.Lock()
@@ -121,7 +122,7 @@ func (s *Server) lostTransactions(view *cluster.View) (ids []uint32) {
 	for id, c := range s.sessions {
 		if node := c.shown.node.Load(); node == nil || !c.shown.inTrans.Load() || c.shown.writing.serial.Load() == 0 || c.shown.waiting.Load() {
 			continue
-		} else if now := view.Node(node.Addr); now != nil && now.Evicted {
+		} else if now := view.Node(node.Addr); now != nil && gone(*now) {
 			ids = append(ids, id)
 		}
 	}
