@@ -145,7 +145,7 @@ func anyReader(r roles) string {
 // flight on a node that is lost may get the lost-connection error; nobody waits much longer than Galera itself.
 func finish(t *testing.T, l *load, also ...string) {
 	t.Helper()
-	allow(t, l, func(kind string) bool { return isLost(kind) || isUndone(kind) || slices.Contains(also, kind) })
+	allow(t, l, func(kind string) bool { return isLost(kind) || slices.Contains(also, kind) })
 	o := l.out
 	if o.longest > o.floor+slack {
 		t.Errorf("writes paused for %s, Galera itself for %s", o.longest, o.floor)
@@ -243,7 +243,7 @@ func TestNodeAddedAndRemoved(t *testing.T) {
 	after := settle(t) // With reads from all four but the writer.
 	l.end()
 	l.verify(t)
-	allow(t, l, func(kind string) bool { return isLost(kind) || isUndone(kind) })
+	allow(t, l, func(kind string) bool { return isLost(kind) })
 	if after.readers[added.Name()] == 0 {
 		t.Errorf("%s gets no reads: %v", added.Name(), after.readers)
 	}
