@@ -60,7 +60,7 @@ func generate(rng *rand.Rand, n int, bulk, routines bool, accounts [2]account) [
 	for _, gr := range append(sessionGroups(), dataGroups()...) {
 		// In each life other groups are frequent, so that what goes badly together comes together, and without the rest.
 		switch factor := g.rng.IntN(4); {
-		case gr.keeps && g.rng.IntN(3) > 0, gr.name == "routines" && !routines:
+		case gr.keeps && g.rng.IntN(3) > 0, gr.name == "routines" && !routines, !wholeGrammar() && !slices.Contains(strings.Split(familiesInCI, ","), gr.name):
 			continue
 		default:
 			gr.weight *= factor

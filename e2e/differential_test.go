@@ -29,12 +29,10 @@ const (
 )
 
 // TestDifferential runs random sessions side by side on the writer and through a galley in which all of them share two backend conns to each node.
-// No answer may differ. The seed is printed; E2E_SEED repeats it (E2E_LIFE=session/life runs that life alone), E2E_DIFFERENTIAL is how many seconds it takes,
+// No answer may differ. In CI it takes 60 seconds and uses a part of the grammar only (familiesInCI, notInCI): with all of it some rare differences are left. make differential has the whole
+// grammar: E2E_DIFFERENTIAL is how many seconds it takes. The seed is printed; E2E_SEED repeats it, E2E_LIFE=session/life runs that life alone,
 // and E2E_WITHOUT leaves out the steps that contain one of its parts, separated by commas, to look at the rest. What is known to differ is in exceptions.
 func TestDifferential(t *testing.T) {
-	if os.Getenv("E2E_DIFFERENTIAL") == "" {
-		t.Skip("the door has known differences; make differential shows them")
-	}
 	needGalley(t)
 	d := newDifferential(t)
 	if only := os.Getenv("E2E_LIFE"); only != "" {
@@ -66,8 +64,8 @@ func TestDifferential(t *testing.T) {
 	lives, aborted := d.lives.Load(), d.aborted.Load()
 	fmt.Fprintf(os.Stdout, "differential: seed %d, %d sessions over two backend conns a node, %d lives of %d commands in %s, %d ended by conflicts in the cluster, %d by a refusal of galley's\n",
 		d.seed, differentialSessions, lives, d.commands.Load(), d.time, aborted, d.refused.Load())
-	if lives < differentialSessions || aborted*20 > lives || d.refused.Load()*20 > lives {
-		t.Errorf("%d lives, of which conflicts ended %d and refusals %d, show little", lives, aborted, d.refused.Load())
+	if n := d.commands.Load(); n == 0 || n > 5000 && (aborted+d.refused.Load())*500 > n { // By commands: how many lives come to their end depends on the machine.
+		t.Errorf("%d commands, in which conflicts ended %d lives and refusals %d, show little", n, aborted, d.refused.Load())
 	}
 	for i, found := range d.found {
 		d.report(t, found, i < differencesWanted)

@@ -124,7 +124,7 @@ func foundFate(c *classify.Class, sql []byte) fate {
 		}
 		return fateKept
 	case inner.has(c.Kind) || c.Kind == classify.Other && (startsWith(sql, "do") || startsWith(sql, "signal") || startsWith(sql, "check") || startsWith(sql, "analyze")):
-		if !mentions(sql, "select") {
+		if !mentions(sql, "select") && (c.Kind != classify.DML || !mentions(sql, "join")) { // A DELETE from several tables selects them.
 			return fateKept
 		}
 	}
