@@ -347,7 +347,7 @@ func (r *answerReader) last(p []byte) ending {
 	switch {
 	case p[0] == 0xff:
 		e := wire.ParseErr(p)
-		if e.Code == 1243 || e.Code == 1421 {
+		if e.Code == 1243 || e.Code == 1421 || e.Code == 1047 {
 			e.Message = "" // See exceptions.
 		}
 		if e.Code == 1264 && strings.Contains(e.Message, "'n'") {
