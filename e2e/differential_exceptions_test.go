@@ -15,7 +15,7 @@ type exception struct {
 	tracking bool   // Only where the client has asked for session tracking.
 }
 
-// exceptions are all of them; proxy/mysql/DESIGN.md ("What differs from a node") says what a client sees. Six more are no statements:
+// exceptions are all of them; proxy/mysql/DESIGN.md ("What differs from a node") says what a client sees. Seven more are no statements:
 //
 //   - the bit 0x4000 in EOF packets of clients without session tracking: it says that there is something to be read that they have not asked for, and galley takes it out;
 //   - an answer may be galley's own refusal (1235) to a question about the statement before, see refusedByName: it ends the life, and few lives may end so;
@@ -24,6 +24,7 @@ type exception struct {
 //   - an execution of CALL that brings no parameter types is refused (1210) by a node on which a definition has changed since, and galley prepares it anew with those of before: see
 //     generator.parameters;
 //   - the row in 1264 about a parameter of CALL is that of a statement before, on that conn: see answerReader.last;
+//   - the status flags of a cursor's rows are those of its conn, where the transaction and the sql_mode may be others: see side.run;
 //   - FOUND_ROWS() of a new session is what happened to be in the server's memory.
 func exceptions() []exception {
 	return []exception{

@@ -102,7 +102,10 @@ func (s *side) run(st *step) []string {
 	if err := s.send(st); err != nil {
 		return []string{errClosed}
 	}
-	r := answerReader{side: s}
+	r := answerReader{side: s, excluded: excludedStatus}
+	if st.kind == stepFetch {
+		r.excluded |= wire.StatusInTrans | wire.StatusInTransReadOnly | wire.StatusNoBackslashEscape | wire.StatusAnsiQuotes // See exceptions.
+	}
 	var err error
 	switch st.kind { //nolint:exhaustive // one packet answers the others
 	case stepQuery, stepExecute, stepBulk:
@@ -200,8 +203,9 @@ func (s *side) neutral(text string) string { return strings.ReplaceAll(text, s.s
 
 // answerReader reads the answer to one command.
 type answerReader struct {
-	side  *side
-	lines []string
+	side     *side
+	lines    []string
+	excluded uint16 // Flags of the status that are not compared.
 }
 
 // ending is what the last packet of a result says about what follows it.
@@ -360,7 +364,7 @@ func (r *answerReader) last(p []byte) ending {
 		if !r.side.caps.Has(wire.ClientSessionTrack) {
 			status &^= wire.StatusStateChanged // See exceptions.
 		}
-		r.say("EOF", fmt.Sprintf("status %#x warnings %d", status&^excludedStatus, binary.LittleEndian.Uint16(p[1:])))
+		r.say("EOF", fmt.Sprintf("status %#x warnings %d", status&^r.excluded, binary.LittleEndian.Uint16(p[1:])))
 		return ending{status: status}
 	}
 	ok, err := wire.ParseOK(p, r.side.caps.Has(wire.ClientSessionTrack))
@@ -388,6 +392,6 @@ func (r *answerReader) last(p []byte) ending {
 		ok.Status &^= wire.StatusStateChanged
 	}
 	slices.Sort(tracked) // The server has variables in the order of a hash of their addresses.
-	r.say("OK", fmt.Sprintf("%#x affected %d id %d status %#x warnings %d %q %q", p[0], ok.AffectedRows, ok.InsertID, ok.Status&^excludedStatus, ok.Warnings, ok.Info, tracked))
+	r.say("OK", fmt.Sprintf("%#x affected %d id %d status %#x warnings %d %q %q", p[0], ok.AffectedRows, ok.InsertID, ok.Status&^r.excluded, ok.Warnings, ok.Info, tracked))
 	return ending{status: ok.Status}
 }
