@@ -24,7 +24,7 @@ type exception struct {
 //   - an execution of CALL that brings no parameter types is refused (1210) by a node on which a definition has changed since, and galley prepares it anew with those of before: see
 //     generator.parameters;
 //   - the row in 1264 about a parameter of CALL is that of a statement before, on that conn: see answerReader.last;
-//   - the status flags of a cursor's rows are those of its conn, where the transaction and the sql_mode may be others: see side.run;
+//   - the status flags of a cursor's rows are those of its conn, and those that galley answers itself (PING, COM_STMT_RESET) do not know what a failed statement has done: see side.run;
 //   - FOUND_ROWS() of a new session is what happened to be in the server's memory.
 func exceptions() []exception {
 	return []exception{

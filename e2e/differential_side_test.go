@@ -103,7 +103,7 @@ func (s *side) run(st *step) []string {
 		return []string{errClosed}
 	}
 	r := answerReader{side: s, excluded: excludedStatus}
-	if st.kind == stepFetch {
+	if st.kind == stepFetch || st.kind == stepPing || st.kind == stepResetStatement || st.kind == stepSetOption {
 		r.excluded |= wire.StatusInTrans | wire.StatusInTransReadOnly | wire.StatusNoBackslashEscape | wire.StatusAnsiQuotes // See exceptions.
 	}
 	var err error
