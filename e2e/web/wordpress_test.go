@@ -28,21 +28,10 @@ if ($_SERVER['REQUEST_METHOD'] === 'POST') { $wpdb->insert('witness', array('id'
 // TestWordPress has editors and visitors at work, first in peace, then while php-fpm pools are killed, stopped, restarted and reloaded. A page never fails, and a form
 // is run once at most: what WordPress said that it took is in the database exactly once.
 func TestWordPress(t *testing.T) {
-	source := os.Getenv("WORDPRESS")
-	if source == "" {
-		source = filepath.Join("..", "..", ".cache", "wordpress")
-	}
-	db := openDB(t)
-	execute(t, db, "CREATE TABLE witness (n INT AUTO_INCREMENT PRIMARY KEY, id VARCHAR(80) NOT NULL, uri TEXT)")
-	site := wordpress.Site{Source: source, Dir: filepath.Join(town.dir, "wordpress"), DBHost: town.mysql, DB: town.lab.App(), URL: "http://" + town.web, Admin: admin}
-	if err := site.Install(town.ctx); err != nil {
-		t.Fatal(err)
-	}
-	plugins := filepath.Join("wp-content", "mu-plugins", "witness.php")
-	put(t, "wordpress", plugins, witness)
+	base, db := site(t), openDB(t)
 	said := newLedger()
 	t.Run("peace", func(t *testing.T) {
-		e := newEditor(said, site.URL, admin.User)
+		e := newEditor(said, base, admin.User)
 		defer e.close()
 		e.day()
 		said.judge(t, 0)
@@ -54,9 +43,9 @@ func TestWordPress(t *testing.T) {
 		for n := range 3 {
 			name := fmt.Sprint("editor", n)
 			hire(t, db, name)
-			work.Go(func() { editors(said, site.URL, name, over) })
+			work.Go(func() { editors(said, base, name, over) })
 		}
-		work.Go(func() { visitors(said, site.URL, over) })
+		work.Go(func() { visitors(said, base, over) })
 		strike(t, said)
 		close(over)
 		work.Wait()
@@ -68,6 +57,35 @@ func TestWordPress(t *testing.T) {
 		text, _ := os.ReadFile(town.log)
 		t.Logf("galley's log:\n%s", text)
 	}
+}
+
+// installed is whether the WordPress is there, and why not.
+var installed = sync.OnceValue(func() error { //nolint:gochecknoglobals // one site for all tests
+	source := os.Getenv("WORDPRESS")
+	if source == "" {
+		source = filepath.Join("..", "..", ".cache", "wordpress")
+	}
+	if err := town.lab.Nodes()[0].Exec(town.ctx, "CREATE TABLE "+clusterlab.Schema+".witness (n INT AUTO_INCREMENT PRIMARY KEY, id VARCHAR(80) NOT NULL, uri TEXT)"); err != nil {
+		return err
+	}
+	it := wordpress.Site{Source: source, Dir: filepath.Join(town.dir, "wordpress"), DBHost: town.mysql, DB: town.lab.App(), URL: "http://" + town.web, Admin: admin}
+	if err := it.Install(town.ctx); err != nil {
+		return err
+	}
+	plugins := filepath.Join(it.Dir, "wp-content", "mu-plugins")
+	if err := os.MkdirAll(plugins, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(plugins, "witness.php"), []byte(witness), 0o644)
+})
+
+// site gives the address of the WordPress, which is installed for the first who asks.
+func site(t *testing.T) string {
+	t.Helper()
+	if err := installed(); err != nil {
+		t.Fatal(err)
+	}
+	return "http://" + town.web
 }
 
 // hire makes a user with the rights and the password of the first. Each editor is one: WordPress keeps all logins of a user in one row, which it reads and writes without
