@@ -24,7 +24,7 @@ export GOFLAGS += -p=$(JOBS)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test unit race e2e e2e-all torture mtr drivers differential bench fuzz lint tools docs clean
+.PHONY: help build demo test unit race e2e e2e-all torture browser mtr drivers differential bench fuzz lint tools docs clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,11 @@ torture: build ## Break a cluster of its own at random, under two galleys, and c
 differential: build ## Random sessions on a node and through galley, side by side, for E2E_DIFFERENTIAL seconds (300) from E2E_SEED
 	./e2e/install.sh e2e
 	E2E_GALLEY="$(CURDIR)/$(BIN)" E2E_DIFFERENTIAL="$${E2E_DIFFERENTIAL:-300}" go test -tags e2e -count 1 -timeout 60m -v -run '^TestDifferential$$' ./e2e
+
+browser: build ## Write, publish, comment and search in a WordPress behind galley with a real browser (chromium); pictures in .cache/browser
+	./e2e/install.sh browser
+	./e2e/wordpress.sh $(WORDPRESS)
+	E2E_GALLEY="$(CURDIR)/$(BIN)" WORDPRESS=$(WORDPRESS) E2E_BROWSER="$(CURDIR)/.cache/browser" go test -tags e2e -count 1 -timeout 15m -v -run '^TestBrowser$$' ./e2e/web
 
 mtr: build ## All of MariaDB's own tests in e2e/mtr.list, plain and by both binary protocols, on a node and through galley
 	./e2e/install.sh e2e

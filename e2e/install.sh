@@ -3,6 +3,7 @@
 #
 #   e2e/install.sh demo     a local Galera cluster and php-fpm
 #   e2e/install.sh e2e      the same, and the clients of the end-to-end tests; their drivers for Node.js come by npm
+#   e2e/install.sh browser  the same as demo, and a browser
 #   e2e/install.sh bench    the same as demo, and sysbench and HAProxy
 #
 # As root, or by sudo. When it can install nothing it says what to install and fails.
@@ -12,9 +13,10 @@ cluster="mariadb-server galera-4 mariadb-client rsync lsof socat"
 case "${1:-}" in
 demo) packages="$cluster php-fpm php-mysql" ;;
 e2e) packages="$cluster php-cli php-fpm php-mysql mariadb-test nodejs npm" ;;
+browser) packages="$cluster php-cli php-fpm php-mysql chromium" ;;
 bench) packages="$cluster sysbench haproxy" ;;
 *)
-	echo "usage: $0 demo|e2e|bench" >&2
+	echo "usage: $0 demo|e2e|browser|bench" >&2
 	exit 2
 	;;
 esac

@@ -60,7 +60,7 @@ func TestWordPress(t *testing.T) {
 }
 
 // installed is whether the WordPress is there, and why not.
-var installed = sync.OnceValue(func() error { //nolint:gochecknoglobals // one site for all tests
+var installed = sync.OnceValue(func() error {
 	source := os.Getenv("WORDPRESS")
 	if source == "" {
 		source = filepath.Join("..", "..", ".cache", "wordpress")
