@@ -40,7 +40,16 @@ func (s *Server) runScript(w http.ResponseWriter, r *http.Request, v *visit) {
 		next.ServeHTTP(w, r)
 		return
 	}
-	s.pages.Serve(w, r, cache.Site{Name: v.host.name, Rules: v.host.cached, Secure: v.secure}, next)
+	s.pages.Serve(w, r, cache.Site{Name: v.host.name, Rules: v.host.cached, Secure: v.secure, Told: v.told(r)}, next)
+}
+
+// told is what scripts learn of the address by which a client came, besides the host: see forwarded.
+func (v *visit) told(r *http.Request) string {
+	host, port := lastOf(r.Header.Values("X-Forwarded-Host")), lastOf(r.Header.Values("X-Forwarded-Port"))
+	if !v.trusted || host+port == "" {
+		return ""
+	}
+	return host + " " + port
 }
 
 // purges answers a request to forget pages: PURGE by anybody, so that it never reaches a script; GET /purge/… by those who may.

@@ -120,3 +120,28 @@ func TestPageCacheInTrouble(t *testing.T) {
 		t.Errorf("%d %.20q %s", status, body, how)
 	}
 }
+
+// What a trusted proxy tells scripts of the address makes other pages; who is not trusted makes none.
+func TestPageCacheTold(t *testing.T) {
+	for _, trusted := range []bool{true, false} {
+		b := serve(t, func(c *config.Web) {
+			c.Sites[0].Cache = time.Hour
+			if trusted {
+				c.TrustedNetworks = append(c.TrustedNetworks, netip.MustParsePrefix("127.0.0.0/8"))
+			}
+		})
+		b.pool.runs(func(_ context.Context, r *fpm.Request) (*fpm.Response, error) {
+			return page(200, fmt.Sprintf("of %s %s %s %s", param(r, "HTTP_X_FORWARDED_HOST"), param(r, "REQUEST_URI"), param(r, "QUERY_STRING"), strings.Repeat("words ", 300))), nil
+		})
+		want := "of evil.example"
+		if !trusted {
+			want = "of - /blog "
+		}
+		if _, body, _ := fetch(t, b, http.MethodGet, "/blog?gclid=mine", "X-Forwarded-Host", "evil.example"); !strings.HasPrefix(body, want) || strings.Contains(body, "mine") {
+			t.Errorf("trusted %v: %.60q", trusted, body)
+		}
+		if _, body, _ := fetch(t, b, http.MethodGet, "/blog"); strings.Contains(body, "evil") {
+			t.Errorf("trusted %v: a visitor is shown what another one's proxy has said: %.60q", trusted, body)
+		}
+	}
+}

@@ -82,8 +82,12 @@ func (c *Cache) Serve(w http.ResponseWriter, r *http.Request, site Site, next ht
 		next.ServeHTTP(w, r)
 		return
 	}
-	q := request{site: site, key: site.key(r), r: r, next: next}
+	q := request{site: site, key: site.key(r), r: r, next: next, tracked: tracked(r.URL.RawQuery)}
 	e, at := c.lookup(q)
+	if e != nil && !q.takes(e) {
+		c.pass(w, q)
+		return
+	}
 	switch c.judge(e, at) {
 	case fresh:
 		c.count.hits.Add(1)
@@ -103,7 +107,12 @@ type request struct {
 	key  string
 	r    *http.Request
 	next http.Handler
+	// tracked says that it has arguments that no page depends on.
+	tracked bool
 }
+
+// takes says whether an answer is for this request, if it fits its headers: where it leads to another address, that is to have all the arguments.
+func (q request) takes(e *entry) bool { return !q.tracked || e.status/100 != 3 } //nolint:mnd // redirects
 
 // lookup finds the entry that fits the request's headers, or nil.
 func (c *Cache) lookup(q request) (*entry, time.Time) {
@@ -144,10 +153,8 @@ func (c *Cache) serveChange(w http.ResponseWriter, r *http.Request, site Site, n
 	next.ServeHTTP(watched, r)
 	if watched.status >= 200 && watched.status < 400 {
 		c.mu.Lock()
-		c.store.purge(func(e *entry) bool {
-			return e.site == site.Name && e.host == canonicalHost(r.Host) && e.path == r.URL.Path
-		})
-		c.mu.Unlock()
+		defer c.mu.Unlock()
+		c.forget(Purge{Site: site.Name, Host: canonicalHost(r.Host), Path: r.URL.Path})
 	}
 }
 

@@ -11,22 +11,36 @@ import (
 )
 
 // flight is a page that is being made; done is closed when it is stored, or is known not to be storable.
-type flight struct{ done chan struct{} }
+type flight struct {
+	done             chan struct{}
+	site, host, path string
+	outdated         bool // It was purged meanwhile. Guarded by the cache's mutex.
+}
+
+func (q request) flight() *flight {
+	return &flight{done: make(chan struct{}), site: q.site.Name, host: canonicalHost(q.r.Host), path: q.r.URL.Path}
+}
+
+// pass has PHP answer a request as it is.
+func (c *Cache) pass(w http.ResponseWriter, q request) {
+	c.count.passed.Add(1)
+	w.Header().Set(headerCache, "MISS")
+	q.next.ServeHTTP(w, q.r)
+}
 
 // miss answers a request for which nothing is stored, or only something to be shown in place of an error (e).
 // Of several for the same page one asks PHP and the others wait for it.
 func (c *Cache) miss(w http.ResponseWriter, q request, e *entry) {
 	c.mu.Lock()
-	if q.r.Method != http.MethodGet || c.store.never(q.key, c.opts.Now()) {
+	// With other arguments besides those that are left out it may be the link of a letter, which works once: PHP gets it as it is.
+	if q.r.Method != http.MethodGet || c.store.never(q.key, c.opts.Now()) || q.tracked && filterQuery(q.r.URL.RawQuery) != "" && e == nil {
 		c.mu.Unlock()
-		c.count.passed.Add(1)
-		w.Header().Set(headerCache, "MISS")
-		q.next.ServeHTTP(w, q.r)
+		c.pass(w, q)
 		return
 	}
 	f := c.flights[q.key]
 	if f == nil {
-		f = &flight{done: make(chan struct{})}
+		f = q.flight()
 		c.flights[q.key] = f
 		c.mu.Unlock()
 		c.count.misses.Add(1)
@@ -35,7 +49,7 @@ func (c *Cache) miss(w http.ResponseWriter, q request, e *entry) {
 	}
 	c.mu.Unlock()
 	if c.await(q.r.Context(), f) {
-		if made, at := c.lookup(q); c.judge(made, at) >= usable {
+		if made, at := c.lookup(q); c.judge(made, at) >= usable && q.takes(made) {
 			c.count.waited.Add(1)
 			made.serve(w, q.r, "HIT", at)
 			return
@@ -46,9 +60,7 @@ func (c *Cache) miss(w http.ResponseWriter, q request, e *entry) {
 		e.serve(w, q.r, "STALE", c.opts.Now())
 		return
 	}
-	c.count.passed.Add(1)
-	w.Header().Set(headerCache, "MISS")
-	q.next.ServeHTTP(w, q.r)
+	c.pass(w, q)
 }
 
 // await waits for another request's answer, as long as the client does and Options.Wait allows.
@@ -93,7 +105,7 @@ func (c *Cache) fill(w http.ResponseWriter, q request, f *flight, e *entry) {
 		}
 		return
 	}
-	made, refused := c.keep(q, rec, err)
+	made, refused := c.keep(q, f, rec, err)
 	land()
 	failed := err != nil || rec.status >= http.StatusInternalServerError
 	switch {
@@ -102,6 +114,8 @@ func (c *Cache) fill(w http.ResponseWriter, q request, f *flight, e *entry) {
 		e.serve(w, q.r, "STALE", c.opts.Now())
 	case err != nil:
 		panic(http.ErrAbortHandler)
+	case q.tracked && rec.status/100 == 3: //nolint:mnd // redirects
+		c.pass(w, q) // It was made without arguments that are to be in the address it leads to.
 	case made != nil:
 		made.serve(w, q.r, "MISS", c.opts.Now())
 	default:
@@ -114,11 +128,18 @@ func (c *Cache) fill(w http.ResponseWriter, q request, f *flight, e *entry) {
 // errAborted is a handler that gave up in the middle of an answer.
 var errAborted = errors.New("the answer was broken off")
 
-// run asks the site for the page as for nobody: without cookies, conditions and codings.
+// run asks the site for the page as for nobody: without cookies, conditions, codings and the arguments that are not in its key.
 func (c *Cache) run(ctx context.Context, rec *recorder, q request) (err error) {
 	r := q.r.Clone(ctx)
 	for _, name := range []string{"Cookie", "If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "Accept-Encoding"} {
 		r.Header.Del(name)
+	}
+	if q.tracked {
+		path := rawPath(r)
+		r.URL.RawQuery = strings.Join(untracked(r.URL.RawQuery), "&")
+		if r.RequestURI = path; r.URL.RawQuery != "" {
+			r.RequestURI += "?" + r.URL.RawQuery
+		}
 	}
 	defer func() {
 		if caught := recover(); caught != nil {
@@ -136,7 +157,7 @@ func (c *Cache) run(ctx context.Context, rec *recorder, q request) (err error) {
 }
 
 // keep stores what was made, or remembers that it cannot be stored.
-func (c *Cache) keep(q request, rec *recorder, err error) (*entry, Refusal) {
+func (c *Cache) keep(q request, f *flight, rec *recorder, err error) (*entry, Refusal) {
 	at := c.opts.Now()
 	life, refused := q.site.Rules.storable(rec.status, rec.final, at)
 	switch said := rec.final.Get("Content-Length"); {
@@ -147,6 +168,9 @@ func (c *Cache) keep(q request, rec *recorder, err error) (*entry, Refusal) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if f.outdated && refused == "" {
+		return nil, NotCurrent
+	}
 	if refused != "" {
 		if refused != NotWhole && rec.status < http.StatusInternalServerError {
 			c.store.mark(q.key, at.Add(uncacheable))
@@ -186,23 +210,24 @@ func (c *Cache) refresh(q request) {
 	default:
 		return
 	}
-	f := &flight{done: make(chan struct{})}
+	f := q.flight()
 	c.flights[q.key] = f
-	q.r = q.r.Clone(c.ctx)
+	q.r = q.r.Clone(context.WithoutCancel(q.r.Context()))
 	c.refreshing.Go(func() { c.refreshNow(q, f) })
 }
 
 func (c *Cache) refreshNow(q request, f *flight) {
 	defer func() { <-c.slots }()
 	defer c.land(q.key, f)
-	ctx, cancel := context.WithTimeout(c.ctx, c.opts.FillTime)
+	ctx, cancel := context.WithTimeout(q.r.Context(), c.opts.FillTime)
 	defer cancel()
+	defer context.AfterFunc(c.ctx, cancel)()
 	rec := &recorder{limit: c.opts.MaxObject, header: http.Header{}}
 	err := c.run(ctx, rec, q)
 	if rec.dropped {
 		err = errAborted
 	}
-	if _, refused := c.keep(q, rec, err); refused != "" {
+	if _, refused := c.keep(q, f, rec, err); refused != "" {
 		c.count.refused(refused)
 	}
 	c.count.refreshed.Add(1)

@@ -22,6 +22,7 @@ const (
 	NotSize      Refusal = "size"
 	NotWhole     Refusal = "not_whole"
 	NotStreaming Refusal = "streaming"
+	NotCurrent   Refusal = "purged"
 )
 
 // lifetime is for how long an answer is good, from now.

@@ -23,21 +23,38 @@ type Purge struct {
 func (c *Cache) Purge(p Purge) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := c.store.purge(p.hits)
+	n := c.forget(p)
 	c.count.purged.Add(int64(n))
 	return n
 }
 
+// forget drops what p says, and has what is being made not be stored: it may show what was before. The caller holds mu.
+func (c *Cache) forget(p Purge) int {
+	for key, f := range c.flights {
+		if p.site(f.site, f.host) && (len(p.Tags) > 0 || p.at(f.path)) { // Its tags are not known yet.
+			f.outdated = true
+			delete(c.flights, key)
+		}
+	}
+	return c.store.purge(p.hits)
+}
+
 func (p Purge) hits(e *entry) bool {
 	switch {
-	case p.Site != e.site, p.Host != "" && p.Host != e.host:
+	case !p.site(e.site, e.host):
 		return false
 	case len(p.Tags) > 0:
 		return slices.ContainsFunc(p.Tags, func(tag string) bool { return slices.Contains(e.tags, tag) })
-	case p.Prefix:
-		return strings.HasPrefix(e.path, p.Path)
 	}
-	return e.path == p.Path
+	return p.at(e.path)
+}
+
+func (p Purge) site(name, host string) bool {
+	return p.Site == name && (p.Host == "" || p.Host == host)
+}
+
+func (p Purge) at(path string) bool {
+	return path == p.Path || p.Prefix && strings.HasPrefix(path, p.Path)
 }
 
 // AsPurge reads a request to purge: PURGE /path, PURGE /path/* for all below it, PURGE with X-Cache-Tags; and GET /purge/path, as WordPress's nginx-helper sends it.

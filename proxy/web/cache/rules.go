@@ -28,6 +28,8 @@ type Site struct {
 	Rules Rules
 	// Secure says that this request came by HTTPS, be it to a proxy in front: pages may differ by it.
 	Secure bool
+	// Told is what a trusted proxy said besides of how the client came, and scripts are told: another host, another port.
+	Told string
 }
 
 // Rules decide what of a site is looked up and for how long an answer is good. The zero value stores what says itself how long it may be stored.
@@ -61,7 +63,7 @@ func (rules Rules) bypass(r *http.Request) Bypass {
 		return ByAuthorization
 	case h.Get("Range") != "":
 		return ByRange
-	case h.Get("Upgrade") != "", h.Get("X-Wp-Nonce") != "", hasDirective(h.Values("Cache-Control"), "no-store"):
+	case h.Get("Upgrade") != "", h.Get("X-Wp-Nonce") != "", h.Get("X-Requested-With") == "XMLHttpRequest", h.Get("X-Http-Method-Override") != "", hasDirective(h.Values("Cache-Control"), "no-store"):
 		return ByHeader
 	case r.ContentLength != 0:
 		return ByHeader
@@ -189,7 +191,7 @@ func (s Site) key(r *http.Request) string {
 		scheme = "https"
 	}
 	var b strings.Builder
-	for _, part := range []string{s.Name, scheme, canonicalHost(r.Host), r.URL.EscapedPath()} {
+	for _, part := range []string{s.Name, scheme, canonicalHost(r.Host), s.Told, rawPath(r)} {
 		b.WriteString(part)
 		b.WriteByte(0)
 	}
@@ -200,21 +202,47 @@ func (s Site) key(r *http.Request) string {
 	return b.String()
 }
 
+// rawPath is the path as the client wrote it, for scripts see it so: two forms of one path (%22 and a bare quote) may be printed as different pages.
+func rawPath(r *http.Request) string {
+	if path, _, _ := strings.Cut(r.RequestURI, "?"); strings.HasPrefix(path, "/") {
+		return path
+	}
+	return r.URL.EscapedPath()
+}
+
 func canonicalHost(host string) string { return strings.ToLower(host) }
 
-// filterQuery drops the arguments that no page depends on and sorts the rest; those of one name keep their order.
+// filterQuery drops the arguments that no page depends on and sorts the rest; those of one name keep their order. Where PHP may take two names for the same
+// one (%61 for a, a.b for a_b), or has them in one array, nothing is sorted.
 func filterQuery(raw string) string {
-	if raw == "" {
-		return ""
+	pairs := untracked(raw)
+	if slices.ContainsFunc(pairs, func(pair string) bool { return !plainName(argument(pair)) }) {
+		return strings.Join(pairs, "&")
 	}
-	pairs := slices.DeleteFunc(strings.Split(raw, "&"), func(pair string) bool {
-		name, _, _ := strings.Cut(pair, "=")
-		return pair == "" || isTracking(name)
-	})
-	slices.SortStableFunc(pairs, func(a, b string) int {
-		left, _, _ := strings.Cut(a, "=")
-		right, _, _ := strings.Cut(b, "=")
-		return strings.Compare(left, right)
-	})
+	slices.SortStableFunc(pairs, func(a, b string) int { return strings.Compare(argument(a), argument(b)) })
 	return strings.Join(pairs, "&")
+}
+
+// untracked are the arguments that pages may depend on.
+func untracked(raw string) []string {
+	return slices.DeleteFunc(strings.Split(raw, "&"), func(pair string) bool { return pair == "" || isTracking(argument(pair)) })
+}
+
+// tracked says whether there are arguments that no page depends on. They are their visitor's alone: no page that is stored is made with them.
+func tracked(raw string) bool {
+	for pair := range strings.SplitSeq(raw, "&") {
+		if isTracking(argument(pair)) {
+			return true
+		}
+	}
+	return false
+}
+
+func argument(pair string) string {
+	name, _, _ := strings.Cut(pair, "=")
+	return name
+}
+
+func plainName(name string) bool {
+	return !strings.ContainsAny(name, "%+.[] ")
 }
