@@ -189,6 +189,7 @@ type Sample struct {
 	RecvQueue      int
 	SendQueue      int
 	Paused         float64 // part of the time since the last sample in flow control
+	Asked          bool    // the node has asked for that since then
 	ThreadsRunning int
 	InFlight       int64
 	Load           float64

@@ -16,9 +16,9 @@ type metrics struct {
 	probeSeconds  *prometheus.HistogramVec
 	probeErrors   *prometheus.CounterVec
 
-	size, confID, version, hasWriter, splitBrain                         *prometheus.Desc
-	reason, role, grade, up, share, load, inFlight, recvQueue            *prometheus.Desc
-	sendQueue, paused, running, connected, maxConnections, lastCommitted *prometheus.Desc
+	size, confID, version, hasWriter, splitBrain                                *prometheus.Desc
+	reason, role, grade, up, share, load, inFlight, recvQueue                   *prometheus.Desc
+	sendQueue, paused, asked, running, connected, maxConnections, lastCommitted *prometheus.Desc
 }
 
 // newMetrics registers the cluster's measurements, if there is where.
@@ -55,6 +55,7 @@ func newMetrics(r prometheus.Registerer, m *Monitor) (*metrics, error) {
 		recvQueue:      perNode("recv_queue_length", "Write sets the node has received and not applied."),
 		sendQueue:      perNode("send_queue_length", "Write sets the node has not sent."),
 		paused:         perNode("flow_control_paused_seconds_total", "Time the node was paused by flow control since galley started."),
+		asked:          perNode("flow_control_asked_total", "Pauses of the cluster that the node has asked for since galley started."),
 		running:        perNode("threads_running", "Threads_running of the node."),
 		connected:      perNode("threads_connected", "Threads_connected of the node."),
 		maxConnections: perNode("max_connections", "max_connections of the node."),
@@ -76,7 +77,7 @@ func (c *metrics) Describe(out chan<- *prometheus.Desc) {
 	c.lease.describe(out)
 	for _, d := range []*prometheus.Desc{
 		c.size, c.confID, c.version, c.hasWriter, c.splitBrain, c.reason, c.role, c.grade, c.up, c.share, c.load, c.inFlight, c.recvQueue,
-		c.sendQueue, c.paused, c.running, c.connected, c.maxConnections, c.lastCommitted,
+		c.sendQueue, c.paused, c.asked, c.running, c.connected, c.maxConnections, c.lastCommitted,
 	} {
 		out <- d
 	}
@@ -109,9 +110,10 @@ func (c *metrics) Collect(out chan<- prometheus.Metric) {
 		send(c.load, n.Backend.Load(), n.Addr)
 		send(c.inFlight, float64(n.Backend.InFlight()), n.Addr)
 		c.monitor.mu.Lock()
-		paused := c.monitor.past.paused(n.Addr)
+		paused, asked := c.monitor.past.paused(n.Addr), c.monitor.past.asked(n.Addr)
 		c.monitor.mu.Unlock()
 		out <- prometheus.MustNewConstMetric(c.paused, prometheus.CounterValue, paused.Seconds(), n.Addr)
+		out <- prometheus.MustNewConstMetric(c.asked, prometheus.CounterValue, float64(asked), n.Addr)
 		if n.LastSeen.IsZero() {
 			continue
 		}

@@ -341,12 +341,16 @@ func TestMetricsAndHistory(t *testing.T) {
 		net.all(map[string]string{"wsrep_flow_control_paused_ns": "7000000000"})
 		r := runMonitor(t, net, testSettings(addr1, addr2))
 		after(2 * time.Second)
-		net.nodes[addr2].set(map[string]string{"wsrep_flow_control_paused_ns": "7250000000", "wsrep_local_recv_queue": "5"})
+		net.nodes[addr2].set(map[string]string{"wsrep_flow_control_paused_ns": "7250000000", "wsrep_local_recv_queue": "5", "wsrep_flow_control_sent": "3"})
 		after(2 * time.Second)
-		net.nodes[addr2].set(map[string]string{"wsrep_flow_control_paused_ns": "1000000000"}) // restarted
+		net.nodes[addr2].set(map[string]string{"wsrep_flow_control_paused_ns": "1000000000", "wsrep_flow_control_sent": "2"}) // restarted
 		net.nodes[addr1].kill()
 		after(2 * time.Second)
 		const want = `
+# HELP galley_node_flow_control_asked_total Pauses of the cluster that the node has asked for since galley started.
+# TYPE galley_node_flow_control_asked_total counter
+galley_node_flow_control_asked_total{node="10.0.0.1:3306"} 0
+galley_node_flow_control_asked_total{node="10.0.0.2:3306"} 5
 # HELP galley_node_flow_control_paused_seconds_total Time the node was paused by flow control since galley started.
 # TYPE galley_node_flow_control_paused_seconds_total counter
 galley_node_flow_control_paused_seconds_total{node="10.0.0.1:3306"} 0
@@ -360,7 +364,7 @@ galley_node_recv_queue_length{node="10.0.0.2:3306"} 5
 galley_writer_changes_total{reason="unreachable"} 1
 `
 		if err := testutil.GatherAndCompare(r.reg, strings.NewReader(want),
-			"galley_node_flow_control_paused_seconds_total", "galley_node_recv_queue_length", "galley_writer_changes_total"); err != nil {
+			"galley_node_flow_control_asked_total", "galley_node_flow_control_paused_seconds_total", "galley_node_recv_queue_length", "galley_writer_changes_total"); err != nil {
 			t.Error(err)
 		}
 		if problems, err := testutil.GatherAndLint(r.reg); err != nil || len(problems) > 0 {

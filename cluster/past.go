@@ -23,6 +23,8 @@ type track struct {
 	began    time.Time
 	pausedNS int64
 	paused   time.Duration // in flow control since galley started
+	fcSent   int64
+	asked    int64 // pauses that the node has asked for since galley started, as far as they were seen
 	samples  []Sample
 }
 
@@ -44,7 +46,7 @@ func (p *past) add(v *View, obs []Observation) {
 		}
 		t := p.nodes[n.Addr]
 		if t == nil {
-			t = &track{pausedNS: n.Status.PausedNS}
+			t = &track{pausedNS: n.Status.PausedNS, fcSent: n.Status.FCSent}
 			p.nodes[n.Addr] = t
 		}
 		if n.Began.Equal(t.began) {
@@ -74,15 +76,27 @@ func (t *track) add(n *Node, inFlight int64) {
 	if since := n.Began.Sub(t.began); !t.began.IsZero() && since > 0 {
 		part = min(float64(delta)/float64(since), 1)
 	}
+	asked := pausesAsked(t.fcSent, n.Status.FCSent)
+	t.asked += asked
+	t.fcSent = n.Status.FCSent
 	t.paused += delta
 	t.pausedNS, t.began = n.Status.PausedNS, n.Began
 	t.samples = append(t.samples, Sample{
-		At: n.LastSeen, RecvQueue: n.Status.RecvQueue, SendQueue: n.Status.SendQueue, Paused: part,
+		At: n.LastSeen, RecvQueue: n.Status.RecvQueue, SendQueue: n.Status.SendQueue, Paused: part, Asked: asked > 0 || n.Status.FCRequested,
 		ThreadsRunning: n.Status.ThreadsRunning, InFlight: inFlight, Load: n.Load,
 	})
 	if over := len(t.samples) - maxSamples; over > 0 {
 		t.samples = slices.Delete(t.samples, 0, over)
 	}
+}
+
+// pausesAsked is how often a node has asked for a pause between two probes. The
+// counter begins again with the node, and for whoever reads it on some versions.
+func pausesAsked(was, is int64) int64 {
+	if is < was {
+		return is
+	}
+	return is - was
 }
 
 // list copies the events.
@@ -94,6 +108,14 @@ func (p *past) samples(addr string) []Sample {
 		return slices.Clone(t.samples)
 	}
 	return nil
+}
+
+// asked is how many pauses a node has asked for since galley started.
+func (p *past) asked(addr string) int64 {
+	if t := p.nodes[addr]; t != nil {
+		return t.asked
+	}
+	return 0
 }
 
 // paused is how long a node has been in flow control since galley started.

@@ -61,6 +61,7 @@ type Status struct {
 	PausedNS     int64   // wsrep_flow_control_paused_ns: since the node started
 	FCLimit      float64 // gcs.fc_limit
 	FCFactor     float64 // gcs.fc_factor
+	FCSent       int64   // wsrep_flow_control_sent: pauses that the node has asked for; who reads it may set it back to 0
 	FCActive     bool    // the cluster is paused by flow control now
 	FCRequested  bool    // this node is what pauses it
 	Desync       bool
@@ -116,7 +117,7 @@ type ServerFacts struct {
 const statusNames = `'wsrep_local_state','wsrep_cluster_status','wsrep_ready','wsrep_connected',` +
 	`'wsrep_cluster_conf_id','wsrep_cluster_state_uuid','wsrep_cluster_size','wsrep_local_index',` +
 	`'wsrep_local_recv_queue','wsrep_local_send_queue','wsrep_flow_control_paused_ns',` +
-	`'wsrep_flow_control_active','wsrep_flow_control_requested','wsrep_last_committed',` +
+	`'wsrep_flow_control_active','wsrep_flow_control_requested','wsrep_flow_control_sent','wsrep_last_committed',` +
 	`'wsrep_incoming_addresses','wsrep_gcomm_uuid','wsrep_provider_version','Threads_running',` +
 	`'Threads_connected','Uptime'`
 
@@ -162,6 +163,7 @@ func ParseStatus(status, variables map[string]string) (Status, error) {
 		FCFactor:     p.float(fc, "gcs.fc_factor"),
 		FCActive:     on(status["wsrep_flow_control_active"]),
 		FCRequested:  on(status["wsrep_flow_control_requested"]),
+		FCSent:       p.number(status, "wsrep_flow_control_sent"),
 		Desync:       on(variables["wsrep_desync"]),
 		RejectsAll:   set(variables["wsrep_reject_queries"], "NONE"),
 		DonorRejects: on(variables["wsrep_sst_donor_rejects_queries"]),

@@ -170,6 +170,7 @@ func (g *galley) mysqlPart() admin.MySQL {
 func (g *galley) problems(view *cluster.View) []admin.Problem {
 	all := g.underWay()
 	all = append(all, splitProblems(view)...)
+	all = append(all, pauseProblems(view, g.monitor.History)...)
 	accounts := g.accounts.State()
 	if unseen := accounts.Unseen; unseen != nil && accounts.Err == nil {
 		all = append(all, admin.Problem{
