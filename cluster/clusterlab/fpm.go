@@ -235,9 +235,24 @@ func (f *FPM) kill() {
 	if f.process == nil {
 		return
 	}
+	workers := f.Workers()
 	// Workers that were left by a master that has ended are in its process group still.
 	_ = syscall.Kill(-f.process.pid, syscall.SIGKILL)
 	<-f.process.done
+	// They hold the socket until they are gone, a moment later than the master.
+	for end := time.Now().Add(fpmWait); slices.ContainsFunc(workers, running) && time.Now().Before(end); {
+		<-time.After(time.Millisecond)
+	}
+}
+
+// running says whether a process is there and has not ended.
+func running(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, state, found := strings.Cut(string(stat), ") ") // Behind the name, which may have anything in it.
+	return found && !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
 }
 
 // Pause stops the master and all workers by SIGSTOP; Resume lets them go on.
