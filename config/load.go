@@ -157,7 +157,7 @@ func (r *reader) file(source Source) {
 	switch root.kind {
 	case kindNull:
 		if len(r.report.found) == 0 {
-			r.report.add(place{doc: doc}, "", &mistake{what: "the file is empty", remedy: "Write at least mysql.listen, cluster.nodes and cluster.monitor.user, or give no file and set everything by variables."})
+			r.report.add(place{doc: doc}, "", &mistake{what: "the file is empty", remedy: "Write at least mysql.listen, cluster.nodes and cluster.monitor.user, or web.listen, web.sites and web.pools; or give no file and set everything by variables."})
 		}
 		return
 	case kindMapping:

@@ -93,7 +93,7 @@ admin: {listen: 127.0.0.1:9307, token: hunter2hunter2hunter2, socket: /run/g.soc
 		{Path: "cluster.monitor.password", Old: "[secret]", New: "[secret]"},
 		{Path: "cluster.recv_queue.low", Old: "0.2", New: "0.1"},
 		{Path: "admin.listen", Old: "127.0.0.1:9306", New: "127.0.0.1:9307", NeedsRestart: true},
-		{Path: "admin.token", New: "[secret]"},
+		{Path: "admin.token", New: "[secret]", NeedsRestart: true},
 		{Path: "admin.socket", New: "/run/g.sock", NeedsRestart: true},
 	}
 	got := config.Diff(a, b)

@@ -215,11 +215,11 @@ func adminSettings() []Setting {
 			Doc:     "Where the status page, the metrics and the API are served. Any address but a loopback one needs a token.",
 			binding: text(func(c *Config) *string { return &c.Admin.Listen }, listenOn("9306")),
 		}, {
-			Path: "admin.token", Type: "secret", Secret: true, pair: "admin.token_file",
-			Doc:     "Token for whatever changes something, and for reading from other machines.",
+			Path: "admin.token", Type: "secret", Secret: true, pair: "admin.token_file", Restart: true,
+			Doc:     "Token for whatever changes something; where it is set, reading needs it too, from this machine as well.",
 			binding: secret(token, parseToken),
 		}, {
-			Path: "admin.token_file", Type: "path", pair: "admin.token",
+			Path: "admin.token_file", Type: "path", pair: "admin.token", Restart: true,
 			Doc:     "File that holds the token instead.",
 			binding: secretFile(func(c *Config) *string { return &c.Admin.TokenFile }, token, parseToken),
 		}, {
@@ -227,7 +227,7 @@ func adminSettings() []Setting {
 			Doc:     "Unix socket (mode 0600) for galley's own commands.",
 			binding: text(func(c *Config) *string { return &c.Admin.Socket }, parseSocket),
 		}, {
-			Path: "admin.allowed_hosts", Type: "list of host names",
+			Path: "admin.allowed_hosts", Type: "list of host names", Restart: true,
 			Doc:     "Names, besides the listen address itself, under which browsers may open the page.",
 			binding: list(func(c *Config) *[]string { return &c.Admin.AllowedHosts }, words(parseHost), func(s string) string { return s }),
 		},

@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -104,6 +106,9 @@ func (a *asker) send(ctx context.Context, method, path string, body []byte) (sta
 	}
 	resp, err := a.client.Do(req)
 	if err != nil {
+		if failed, ok := errors.AsType[*url.Error](err); ok {
+			err = failed.Err // Without the address of the request, which says nothing.
+		}
 		return 0, nil, fmt.Errorf("asking galley at %s: %w", a.where, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
@@ -116,6 +121,13 @@ func (a *asker) send(ctx context.Context, method, path string, body []byte) (sta
 
 // refused makes an error of an answer that is not 200.
 func (a *asker) refused(status int, body []byte) error {
+	var told struct{ Error string }
+	if json.Unmarshal(body, &told) == nil {
+		body = []byte(told.Error)
+	}
 	text, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n")
+	if status == http.StatusUnauthorized {
+		text = "it wants its admin.token: name its configuration by -c, or give the token in " + tokenVariable
+	}
 	return fmt.Errorf("galley at %s answers %d %s: %.300s", a.where, status, http.StatusText(status), printable(text))
 }

@@ -43,9 +43,9 @@ restart, until galley undrain puts it back.
 
 POOL/ADDRESS is a php-fpm backend of a pool in web.pools: it is given no new request, and those that it has end there; --wait returns when they have.
 The last backend in use of a pool is drained with --force only. A backend stays out until galley undrain or a restart of galley.`,
-		Example: `  galley drain n1 --wait && ssh n1 systemctl restart mariadb && galley undrain n1
+		Example: `  galley drain n1 --wait && ssh n1 systemctl restart mariadb && galley undrain n1 --wait
   galley drain php/10.0.0.11:9000 --wait && ssh web1 systemctl restart php8.2-fpm && galley undrain php/10.0.0.11:9000 --wait`,
-		Args: cobra.ExactArgs(1),
+		Args: oneNode,
 	}
 	wait := cmd.Flags().Bool("wait", false, "return when nothing of galley's clients is there any more")
 	return newChange(cmd, true, func(a *asker, node string) error {
@@ -54,6 +54,14 @@ The last backend in use of a pool is drained with --force only. A backend stays 
 		}
 		return await(cmd.Context(), a, cmd.OutOrStdout(), func(s *statusAnswer) string { return s.leftOn(node) })
 	})
+}
+
+// oneNode wants the name of what is meant.
+func oneNode(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("give one node or php-fpm backend: galley %s; galley status has their names", cmd.Use)
+	}
+	return nil
 }
 
 // newUndrain asks it to put a node back.
@@ -66,7 +74,7 @@ POOL/ADDRESS, as soon as it is seen alive.
 --wait returns when it is used; until then it says why it is not.`,
 		Example: `  galley undrain n1 --wait
   galley undrain php/unix:/run/php/c.sock`,
-		Args: cobra.ExactArgs(1),
+		Args: oneNode,
 	}
 	wait := cmd.Flags().Bool("wait", false, "return when it is used again")
 	return newChange(cmd, false, func(a *asker, node string) error {

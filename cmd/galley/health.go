@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -30,7 +30,7 @@ It prints nothing and exits with 0 when galley serves reads and writes; otherwis
 		case err != nil:
 			return err
 		case status == http.StatusServiceUnavailable:
-			return fmt.Errorf("not ready: %s", printable(strings.TrimSpace(string(body))))
+			return errors.New(printable(strings.TrimSpace(string(body))))
 		case status != http.StatusOK:
 			return a.refused(status, body)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 
 	"github.com/hashicorp/go-hclog"
@@ -20,6 +21,9 @@ func configFlags(cmd *cobra.Command) func() (*config.Config, string, error) {
 			path = os.Getenv(config.FileVariable)
 		}
 		c, err := config.Load(config.Source{File: path, Env: os.Environ(), Flags: cmd.Flags()})
+		if err != nil && path == "" {
+			err = fmt.Errorf("no configuration file is named (-c FILE, or %s), and variables and flags alone do not do:\n%w", config.FileVariable, err)
+		}
 		return c, path, err
 	}
 }

@@ -34,15 +34,17 @@ func (e *toldError) Error() string { return e.err.Error() }
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "galley",
-		Short: "A proxy for MariaDB Galera clusters",
+		Short: "A proxy for MariaDB Galera clusters and php-fpm pools",
 		Long: `galley stands in front of a MariaDB Galera cluster. Point a MySQL client at it and forget the nodes:
-it sends writes to one node and reads to the least loaded one that is synced, and goes on with another one when a node dies.
+it sends writes to one node and reads to the least loaded one that is synced, and goes on with another one when a node dies. With a section web it is the web server of php-fpm pools as well, or that alone.
 
   galley demo                     try it on a real cluster on this machine
   galley check -c galley.yaml     see what it would see
   galley serve -c galley.yaml     run it
   galley status -c galley.yaml    see what it sees and does
   galley drain n1 --wait          leave a node before it is restarted; galley undrain n1 puts it back
+
+GALLEY_CONFIG=galley.yaml stands for -c galley.yaml.
 
 A whole configuration:
 

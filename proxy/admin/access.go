@@ -101,7 +101,7 @@ func (s *Server) guarded(need access, next http.HandlerFunc, overSocket bool) ht
 			w.Header().Set("Retry-After", retryAfterGuess)
 			refuse(w, r, http.StatusTooManyRequests, "too many wrong tokens: wait a little")
 		case verdictNeedsToken:
-			refuse(w, r, http.StatusForbidden, "changes need admin.token to be set, or the unix socket")
+			refuse(w, r, http.StatusForbidden, "changes need admin.token, admin.token_file or admin.socket in the configuration that galley was started with")
 		case verdictSignIn:
 			if r.Method == http.MethodGet && r.URL.Path == "/" {
 				http.Redirect(w, r, "/login", http.StatusSeeOther)
