@@ -100,10 +100,24 @@ func (s *session) rolledBackBy(b *backendConn, x *exchange) bool {
 		return false
 	}
 	why := s.replayable(b, x, true)
+	if why == hinderedNot {
+		why = s.outlasts(x)
+	}
 	if why != hinderedNot {
 		s.srv.metrics.refused[why].Add(1)
 	}
 	return why == hinderedNot
+}
+
+// outlasts says what x, which was rolled back, has left all the same on a conn that goes on: user variables, and what a trigger has written to a table that is not transactional.
+func (s *session) outlasts(x *exchange) hindrance {
+	switch {
+	case x.assigns:
+		return hinderedVariables
+	case x.writes && x.of != classify.Commit && s.srv.engines.Snapshot().Any():
+		return hinderedEngines
+	}
+	return hinderedNot
 }
 
 // resume runs the session's transaction again, so that x can be run behind it. again is false where that could not be done, and the client has been told.

@@ -183,12 +183,16 @@ func (s *session) noteStep(b *backendConn, x *exchange) {
 		return
 	}
 	if x.commits && !x.failed && x.inTrx { // Another one has begun.
-		again := x.log
+		summed := x.log != nil
+		var sum trxLog
+		if summed {
+			sum = trxLog{hash: x.log.hash, id: x.log.id, rows: x.log.rows} // The log goes to another session, maybe.
+		}
 		s.endLog()
 		s.beginLog(b)
 		log = s.log
-		if again != nil {
-			log.hash, log.id, log.rows = again.hash, again.id, again.rows
+		if summed {
+			log.hash, log.id, log.rows = sum.hash, sum.id, sum.rows
 			x.log = log
 		}
 	}
