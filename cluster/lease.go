@@ -181,10 +181,11 @@ func (l *Lease) Peers() (peers, known bool) {
 	return !g.off && l.now() >= g.alone, !g.off
 }
 
-// news is how old the rows may be that say that there is nobody else, and how
-// long a galley that joins others keeps still, with a margin for clocks.
-func (l *Lease) news() (old, still time.Duration) {
-	return l.opts.Term / 2, l.opts.Term/2 + l.opts.Term/10
+// news is how old the rows may be that say that there is nobody else, by the
+// galley's own term, and how long a galley that joins others keeps still, by
+// the longest term of all, with a margin for clocks.
+func news(term time.Duration) (old, still time.Duration) {
+	return term / 2, term/2 + term/10
 }
 
 // wake has Run look again.

@@ -221,7 +221,7 @@ func (l *Lease) look(ctx context.Context, view *View) error {
 	l.rules.Saw(l.now(), sight)
 	l.looked = asked
 	if l.joined != 0 && l.rules.Live(asked) > 0 {
-		_, still := l.news()
+		_, still := news(l.rules.Longest(asked))
 		l.still = l.joined + still
 	}
 	l.joined = 0
@@ -334,7 +334,7 @@ func (l *Lease) publish(view *View) {
 		if now < l.still {
 			g.permit = lease.Nothing // The others do not know of this one yet, and would read what they have.
 		}
-		if old, _ := l.news(); l.rules.Live(now) == 0 && l.looked != 0 {
+		if old, _ := news(l.opts.Term); l.rules.Live(now) == 0 && l.looked != 0 {
 			g.alone = l.looked + old
 		}
 	}

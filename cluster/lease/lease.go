@@ -211,6 +211,17 @@ func (s *State) Live(now time.Duration) (n int) {
 	return n
 }
 
+// Longest is the longest term of the galleys that are there, this one included.
+func (s *State) Longest(now time.Duration) time.Duration {
+	term := s.Times.Term
+	for _, p := range s.peers {
+		if !s.silent(p.ID, now) {
+			term = max(term, p.Term)
+		}
+	}
+	return term
+}
+
 // Gone lists galleys that have been silent for so long that their rows may be
 // deleted.
 func (s *State) Gone(now, after time.Duration) (ids []string) {
