@@ -35,14 +35,20 @@ func (b *build) elect() {
 			return
 		}
 	}
-	v.WriterReason = NoNodes
+	v.WriterReason = v.whyNone()
+}
+
+// whyNone says why no node can be written to.
+func (v *View) whyNone() Reason {
+	why := NoNodes
 	for i := range v.Nodes {
 		// The reasons are listed in the order of looking for them: the
 		// highest is that of the node that came furthest.
-		if r := v.Nodes[i].Reason; v.WriterReason == NoNodes || r > v.WriterReason {
-			v.WriterReason = r
+		if r := v.Nodes[i].Reason; why == NoNodes || r > why {
+			why = r
 		}
 	}
+	return why
 }
 
 // waiting says whether the first choice of a writer is to wait for configured

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -274,6 +275,8 @@ func (b *build) leased() bool {
 	}
 	i := v.byID(g.writer)
 	switch {
+	case !slices.ContainsFunc(v.Nodes, func(n Node) bool { return n.WriteGrade != Never }):
+		v.WriterReason = v.whyNone() // A lease would not help.
 	case i < 0:
 	case v.Nodes[i].WriteGrade == Never:
 		v.WriterReason = v.Nodes[i].Reason

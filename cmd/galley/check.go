@@ -53,11 +53,15 @@ no accounts. Warnings do not count.`,
 			path = "given by flags and variables"
 		}
 		_, _ = fmt.Fprintf(out, "The configuration (%s) is valid.\n", path)
-		seen, err := look(cmd.Context(), c, *limit)
-		if err != nil {
-			return err
+		r := plainReport(c)
+		if len(c.Cluster.Nodes) > 0 { // Else it is a web tier alone.
+			seen, err := look(cmd.Context(), c, *limit)
+			if err != nil {
+				return err
+			}
+			r = judge(c, seen)
 		}
-		r := judge(c, seen)
+		r.web(cmd.Context(), c)
 		r.print(out)
 		if len(r.Errors) > 0 {
 			return &toldError{fmt.Errorf("%d things keep galley from serving all of it", len(r.Errors))}

@@ -18,6 +18,7 @@ type finding struct{ Text, Do string }
 // report is what check prints, in the order in which it prints it.
 type report struct {
 	Nodes    []nodeLine
+	Backends []backendLine
 	Writer   string
 	Readers  string
 	Accounts string
@@ -32,12 +33,18 @@ type nodeLine struct{ Addr, Name, State, Role, View, Queue, FCLimit, Threads, Ve
 // accountLine is one account that cannot be used through galley.
 type accountLine struct{ Account, Why string }
 
-// judge makes a report of what was seen; it is pure.
-func judge(c *config.Config, s *sighting) *report {
+// plainReport has what the configuration alone gives rise to.
+func plainReport(c *config.Config) *report {
 	r := &report{}
 	for _, w := range c.Warnings() {
 		r.warn(w.String(), "")
 	}
+	return r
+}
+
+// judge makes a report of what was seen; it is pure.
+func judge(c *config.Config, s *sighting) *report {
+	r := plainReport(c)
 	if !s.Complete {
 		r.warn("The time was up before every node had answered or failed.", "Run it again with a longer --timeout.")
 	}

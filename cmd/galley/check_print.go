@@ -10,6 +10,29 @@ import (
 // print writes the report for people.
 func (r *report) print(out io.Writer) {
 	p := newPrinter(out)
+	if len(r.Nodes) > 0 {
+		r.printCluster(p)
+	}
+	if len(r.Backends) > 0 {
+		p.line("")
+		p.row("POOL", "PHP-FPM", "STATE")
+		for _, b := range r.Backends {
+			p.row(b.Pool, b.Addr, b.State)
+		}
+		p.flush()
+	}
+	p.findings("Warnings", r.Warnings)
+	p.findings("Errors", r.Errors)
+	p.line("")
+	if len(r.Errors) == 0 {
+		p.line("Galley can serve this.")
+		return
+	}
+	p.line("%d error%s. Galley would start in spite of that and serve what it can.", len(r.Errors), plural(len(r.Errors)))
+}
+
+// printCluster writes what there is to say of the nodes.
+func (r *report) printCluster(p *printer) {
 	p.line("")
 	p.row("NODE", "NAME", "STATE", "ROLE", "VIEW", "QUEUE", "FC LIMIT", "THREADS", "VERSION", "REASON")
 	for _, n := range r.Nodes {
@@ -30,14 +53,6 @@ func (r *report) print(out io.Writer) {
 		}
 		p.flush()
 	}
-	p.findings("Warnings", r.Warnings)
-	p.findings("Errors", r.Errors)
-	p.line("")
-	if len(r.Errors) == 0 {
-		p.line("Galley can serve this cluster.")
-		return
-	}
-	p.line("%d error%s. Galley would start in spite of that and serve what it can.", len(r.Errors), plural(len(r.Errors)))
 }
 
 // printer writes lines and aligned tables. An error of the output is left to the end of the process: there is nobody to tell.

@@ -62,7 +62,7 @@ func (o *webOnly) Snapshot() admin.Snapshot {
 	if o.stopping {
 		s.NotReady = "galley is stopping"
 	}
-	s.Problems = append(webProblems(s.At, s.Web), admin.Problem{Severity: admin.SeverityNote, Text: "There is no cluster in the configuration: galley is a web tier alone.", Do: "Give mysql.listen and cluster.nodes for the database tier."})
+	s.Problems = webProblems(s.At, s.Web)
 	return s
 }
 

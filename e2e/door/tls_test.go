@@ -192,7 +192,7 @@ func TestNodes(t *testing.T) {
 		if secure := strings.Contains(out, "TLS_"); secure != (mode != "off") {
 			t.Errorf("%s: %q", mode, out)
 		}
-		if said := g.check(); !strings.Contains(said, "Galley can serve this cluster") {
+		if said := g.check(); !strings.Contains(said, "Galley can serve this") {
 			t.Errorf("%s: %s", mode, said)
 		}
 	}
