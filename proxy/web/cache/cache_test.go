@@ -375,6 +375,22 @@ func TestMarksAreBounded(t *testing.T) {
 	}
 }
 
+func TestPanicInTheBackground(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := newCache(t, nil), &script{}
+		ask(c, blog(), s, get("/"))
+		time.Sleep(6 * time.Second)
+		s.answer = func(http.ResponseWriter, *http.Request, int64) { panic("a mistake") }
+		if _, run, how := ask(c, blog(), s, get("/")); run != "1" || how != "STALE" {
+			t.Errorf("run %s %s", run, how)
+		}
+		synctest.Wait()
+		if n := s.runs.Load(); n != 2 {
+			t.Errorf("%d runs", n)
+		}
+	})
+}
+
 func TestDatabaseInTrouble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		trouble := false

@@ -143,7 +143,8 @@ func (c *Cache) run(ctx context.Context, rec *recorder, q request) (err error) {
 	}
 	defer func() {
 		if caught := recover(); caught != nil {
-			if caught != http.ErrAbortHandler { //nolint:errorlint,err113 // net/http compares it likewise
+			// In the background nobody would catch it: the page stays as it is, and its next visitor shows what is wrong.
+			if caught != http.ErrAbortHandler && rec.through != nil { //nolint:errorlint,err113 // net/http compares it likewise
 				panic(caught)
 			}
 			err = errAborted
