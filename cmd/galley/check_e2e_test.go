@@ -52,7 +52,7 @@ func TestCheckOfARealNode(t *testing.T) {
 	if err != nil {
 		t.Errorf("%v\n%s", err, text)
 	}
-	want(text, n.Addr(), "synced", "writer", "the first in configured order", "'mariadb.sys'@'localhost'  the account is locked", "can serve this cluster")
+	want(text, n.Addr(), "synced", "writer", "the first in configured order", "'mariadb.sys'@'localhost'  the account is locked", "can serve this")
 
 	exec("CREATE TABLE app.old (id INT PRIMARY KEY) ENGINE=MyISAM", "CREATE TABLE app.fine (id INT PRIMARY KEY) ENGINE=InnoDB",
 		"INSTALL SONAME 'auth_ed25519'", "CREATE USER ed@'%' IDENTIFIED VIA ed25519 USING PASSWORD('x')", "SET GLOBAL wsrep_sync_wait=1")
