@@ -70,7 +70,7 @@ func (c *connSet) runNumbers(node *cluster.Node) {
 		batch.err = c.waitNumber(node, batch.more)
 		c.batches.Add(1)
 		close(batch.done)
-		if p := &c.position; batch.err == nil && !c.plain.Load() && time.Since(p.checked) > checkEvery {
+		if p := &c.position; (batch.err == nil || errors.Is(batch.err, errNotApplied)) && !c.plain.Load() && time.Since(p.checked) > checkEvery {
 			_ = c.check(node)
 		}
 	}
@@ -208,11 +208,11 @@ func (c *connSet) check(node *cluster.Node) error {
 	p := &c.position
 	p.checked = time.Now()
 	for range checkTries {
-		high, err := c.numbersHigher(node)
+		differs, err := c.numbersDiffer(node)
 		if err != nil {
 			return err
 		}
-		if p.differs = high; !high {
+		if p.differs = differs; !differs {
 			return nil
 		}
 	}
@@ -223,8 +223,8 @@ func (c *connSet) check(node *cluster.Node) error {
 	return nil
 }
 
-// numbersHigher looks at the writer's numbering, and then at the node's until that has come as far, best while no write comes in between.
-func (c *connSet) numbersHigher(node *cluster.Node) (bool, error) {
+// numbersDiffer looks at the writer's numbering, and then at the node's until that has come as far, best while no write comes in between.
+func (c *connSet) numbersDiffer(node *cluster.Node) (bool, error) {
 	p := &c.position
 	point, indexErr := c.srv.index.point(c.srv.life, 0, true, true)
 	for range checkLooks {
@@ -240,7 +240,7 @@ func (c *connSet) numbersHigher(node *cluster.Node) (bool, error) {
 		switch {
 		case indexErr != nil || point.epoch != p.epoch:
 			return false, nil // Without a number of the writer's nothing is taken for applied.
-		case ahead(point.how, own):
+		case ahead(point.how, own), tooLow(point.how, own):
 			return true, nil
 		case own.tight() && own.committed >= point.how.committed || !c.srv.pauseFor(checkPause):
 			return false, nil

@@ -59,6 +59,28 @@ func TestNumbersAhead(t *testing.T) {
 	}
 }
 
+// TestNumbersTooLow: a reader whose numbers will never be reached is told from one that is behind.
+func TestNumbersTooLow(t *testing.T) {
+	for name, c := range map[string]struct {
+		writer, reader numbering
+		want           bool
+	}{
+		"equal":                                {numbering{100, 110, 100}, numbering{100, 110, 100}, false},
+		"the reader is later":                  {numbering{100, 110, 100}, numbering{150, 160, 150}, false},
+		"the reader is behind":                 {numbering{100, 110, 100}, numbering{95, 105, 95}, false},
+		"one too low":                          {numbering{101, 110, 101}, numbering{100, 110, 100}, true},
+		"one too low, later":                   {numbering{101, 110, 101}, numbering{150, 160, 150}, true},
+		"writes came in between at the writer": {numbering{100, 112, 104}, numbering{102, 112, 102}, false},
+		"writes came in between at the reader": {numbering{100, 110, 100}, numbering{99, 110, 105}, false},
+		"it tells nothing since its start":     {numbering{100, 110, 100}, numbering{0, 110, 0}, true},
+		"the writer tells nothing":             {numbering{0, 110, 0}, numbering{100, 110, 100}, false},
+	} {
+		if got := tooLow(c.writer, c.reader); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 func TestRestartedClusters(t *testing.T) {
 	w := balancer.NewBackend("a", 1)
 	for name, c := range map[string]struct {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"galley/cluster"
 	"galley/config"
@@ -186,6 +187,30 @@ func TestTooLate(t *testing.T) {
 	other.result(sql)
 	d.expectRan(sql, 1, 0)
 	readsOn(other, r)
+}
+
+// TestAWriterThatNumbersForItself: what the writer alone counts is waited for in vain once; from then on the group is asked.
+func TestAWriterThatNumbersForItself(t *testing.T) {
+	d, w, r := numberedDoor(t)
+	writer, other := d.client(), d.client()
+	readsOn(other, r)
+	w.extra.Store(3)
+	r.never.Store(true) // And is never reached.
+	r.Once(syncWait, mysqltest.Fail(codeLockWaitTimeout, "Lock wait timeout exceeded; try restarting transaction"))
+	w.write(writer)
+	r.seen.Add(1)
+	d.srv.conns.of(&d.cluster.View().Nodes[1]).position.checked = time.Time{} // The next look is due.
+	const sql = "SELECT b FROM t"
+	other.result(sql)
+	d.expectRan(sql, 1, 0)
+	for range 3 {
+		w.write(writer)
+		r.seen.Add(1)
+		readsOn(other, r)
+	}
+	if got := r.asked(); len(got) > 1 {
+		t.Errorf("waited for %v", got)
+	}
 }
 
 // TestOneQuestionForMany: reads that come while the writer is asked wait together for the next answer.
