@@ -29,7 +29,7 @@ const (
 )
 
 // TestDifferential runs random sessions side by side on the writer and through a galley in which all of them share two backend conns to each node.
-// No answer may differ. In CI it takes 60 seconds and uses a part of the grammar only (familiesInCI, notInCI): with all of it some rare differences are left. make differential has the whole
+// No answer may differ. In CI it takes 20 seconds and uses a part of the grammar only (familiesInCI, notInCI): with all of it some rare differences are left. make differential has the whole
 // grammar: E2E_DIFFERENTIAL is how many seconds it takes. The seed is printed; E2E_SEED repeats it, E2E_LIFE=session/life runs that life alone,
 // and E2E_WITHOUT leaves out the steps that contain one of its parts, separated by commas, to look at the rest. What is known to differ is in exceptions.
 func TestDifferential(t *testing.T) {
@@ -116,7 +116,7 @@ type difference struct {
 
 func newDifferential(t *testing.T) *differential {
 	t.Helper()
-	d := &differential{seed: uint64(time.Now().UnixNano()) % 1e9, time: 60 * time.Second, accounts: [2]account{{"df_one", "first secret"}, {"df_two", "second secret"}}}
+	d := &differential{seed: uint64(time.Now().UnixNano()) % 1e9, time: 20 * time.Second, accounts: [2]account{{"df_one", "first secret"}, {"df_two", "second secret"}}}
 	if text := os.Getenv("E2E_SEED"); text != "" {
 		seed, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {

@@ -234,6 +234,8 @@ func numberLiteral(text, kind string) string {
 		return "CAST(" + text + " AS UNSIGNED)"
 	case kind == "DOUBLE" && !strings.ContainsAny(text, "eE"):
 		return text + "e0"
+	case kind == "DECIMAL" && !strings.Contains(text, "."):
+		return text + "." // Without it the literal is an integer.
 	}
 	return text
 }
