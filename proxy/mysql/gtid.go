@@ -73,7 +73,7 @@ func epochOf(view *cluster.View) epoch {
 	return e
 }
 
-// after keeps what was known of the group where nobody tells for now.
+// after keeps what was known of the group while nobody tells.
 func (e epoch) after(before epoch) epoch {
 	if e.uuid == "" || e.conf < 0 {
 		e.uuid, e.conf = before.uuid, before.conf

@@ -31,7 +31,6 @@ type siteCount struct {
 	file    prometheus.Observer
 	script  prometheus.Observer
 	running atomic.Int64
-	reasons *prometheus.CounterVec
 
 	sent                   atomic.Int64
 	fileTimes, scriptTimes times
@@ -73,7 +72,7 @@ func (m *metrics) site(name string, old *settings) *siteCount {
 		}
 	}
 	c := &siteCount{
-		name: name, bytes: m.bytes.WithLabelValues(name), file: m.times.WithLabelValues(name, "file"), script: m.times.WithLabelValues(name, "script"), reasons: m.reasons,
+		name: name, bytes: m.bytes.WithLabelValues(name), file: m.times.WithLabelValues(name, "file"), script: m.times.WithLabelValues(name, "script"),
 	}
 	for i := 1; i < len(c.classes); i++ {
 		c.classes[i] = m.requests.WithLabelValues(name, fmt.Sprint(i, "xx"))
