@@ -37,6 +37,9 @@ func (d *door) Accept() (net.Conn, error) {
 		}
 		c := &conn{Conn: nc, d: d, timeout: d.s.writeTimeout}
 		c.file, _ = nc.(io.ReaderFrom)
+		if !d.tls {
+			c.quick.phase = begins
+		}
 		return c, nil
 	}
 }
@@ -65,6 +68,8 @@ type conn struct {
 
 	until  atomic.Int64 // The write deadline, in nanoseconds; 0 for none.
 	closed atomic.Bool
+
+	quick quick
 }
 
 // meet says who the client is. The first who asks is the connection's own goroutine: the accept loop reads nothing.
@@ -95,7 +100,10 @@ func (c *conn) Read(p []byte) (int, error) {
 	if err := c.meet(); err != nil {
 		return 0, err
 	}
-	return c.Conn.Read(p)
+	if c.quick.phase == never {
+		return c.Conn.Read(p)
+	}
+	return c.readQuick(p)
 }
 
 // piece is what is written under one deadline: with the write timeout's 60 s it asks for 4 KB a second.
@@ -132,9 +140,16 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 	return c.Conn.SetWriteDeadline(t)
 }
 
+// SetReadDeadline implements net.Conn.
+func (c *conn) SetReadDeadline(t time.Time) error {
+	c.quick.idle.Store(0)
+	return c.Conn.SetReadDeadline(t)
+}
+
 // SetDeadline implements net.Conn.
 func (c *conn) SetDeadline(t time.Time) error {
 	c.until.Store(0)
+	c.quick.idle.Store(0)
 	return c.Conn.SetDeadline(t)
 }
 
@@ -169,6 +184,9 @@ func (c *conn) Close() error {
 		return net.ErrClosed
 	}
 	c.d.s.open.Add(-1)
+	if c.quick.answering.CompareAndSwap(underAnswer, closedUnderAnswer) {
+		return nil // The answer is sent before.
+	}
 	return c.Conn.Close()
 }
 

@@ -51,7 +51,10 @@ func newMetrics(s *Server, registerer prometheus.Registerer) (*metrics, error) {
 	}
 	open := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "galley_web_connections", Help: "Connections of clients."}, func() float64 { return float64(s.open.Load()) })
 	cached := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "galley_web_file_cache_bytes", Help: "Memory that holds small files."}, func() float64 { return float64(s.files.Bytes()) })
-	for _, c := range []prometheus.Collector{m.requests, m.times, m.bytes, m.refused, m.reasons, open, cached, newCacheMetrics(s.pages)} {
+	quick := prometheus.NewCounterFunc(
+		prometheus.CounterOpts{Name: "galley_web_answers_from_memory_total", Help: "Requests without TLS that were answered where they were read, as they were simple and their answer was in memory."},
+		func() float64 { return float64(s.quicks.answers.Load()) })
+	for _, c := range []prometheus.Collector{m.requests, m.times, m.bytes, m.refused, m.reasons, open, cached, quick, newCacheMetrics(s.pages)} {
 		if err := registerer.Register(c); err != nil {
 			return nil, errors.Join(errors.New("registering metrics of the web tier"), err)
 		}

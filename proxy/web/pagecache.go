@@ -40,7 +40,12 @@ func (s *Server) runScript(w http.ResponseWriter, r *http.Request, v *visit) {
 		next.ServeHTTP(w, r)
 		return
 	}
-	s.pages.Serve(w, r, cache.Site{Name: v.host.name, Rules: v.host.cached, Secure: v.secure, Told: v.told(r)}, next)
+	s.pages.Serve(w, r, v.cacheSite(r), next)
+}
+
+// cacheSite is what the page cache knows of a request besides itself.
+func (v *visit) cacheSite(r *http.Request) cache.Site {
+	return cache.Site{Name: v.host.name, Rules: v.host.cached, Secure: v.secure, Told: v.told(r)}
 }
 
 // told is what scripts learn of the address by which a client came, besides the host: see forwarded.

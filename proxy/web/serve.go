@@ -18,19 +18,17 @@ func (s *Server) serve(rw http.ResponseWriter, r *http.Request) {
 	v := s.newVisit(r, use)
 	w := &writer{ResponseWriter: rw}
 	defer s.finish(w, r, v)
-	rw.Header()["X-Request-Id"] = []string{v.id}
 	if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
 		// A Transfer-Encoding means nothing in HTTP/1.0, but a proxy on the way may have believed it: what follows must not be taken for a request.
 		rw.Header()["Connection"] = []string{"close"}
 	}
-	if status, reason := s.admit(r, v, use); status != 0 {
+	status, reason := s.admit(r, v, use)
+	v.sign(rw.Header())
+	if status != 0 {
 		s.fail(w, r, v, status, reason)
 		return
 	}
 	h := v.host
-	if v.secure && h.hsts != "" {
-		rw.Header()["Strict-Transport-Security"] = []string{h.hsts}
-	}
 	if h.conf.RedirectToHTTPS && !v.secure {
 		s.toHTTPS(w, r, v, use)
 		return
@@ -40,6 +38,14 @@ func (s *Server) serve(rw http.ResponseWriter, r *http.Request) {
 	}
 	v.route = h.rules.Route(v.path, h.filesOf())
 	s.follow(w, r, v)
+}
+
+// sign sets the headers that every answer has.
+func (v *visit) sign(h http.Header) {
+	h["X-Request-Id"] = []string{v.id}
+	if v.host != nil && v.secure && v.host.hsts != "" {
+		h["Strict-Transport-Security"] = []string{v.host.hsts}
+	}
 }
 
 // The reasons for which a request is refused before it is known what it is for.

@@ -49,6 +49,8 @@ type Server struct {
 	writeTimeout time.Duration
 	proxyNets    []netip.Prefix
 
+	quicks quicks
+
 	open  atomic.Int64 // Connections.
 	use   atomic.Pointer[settings]
 	mu    sync.Mutex // Held by who changes the settings.
@@ -179,6 +181,7 @@ func (s *Server) Serve(ctx, cut context.Context) error {
 	}
 	grace, cancel := context.WithTimeout(cut, s.settings().conf.Grace)
 	defer cancel()
+	s.quicks.leave()
 	var wg sync.WaitGroup
 	for _, srv := range servers {
 		wg.Go(func() {
@@ -188,6 +191,7 @@ func (s *Server) Serve(ctx, cut context.Context) error {
 		})
 	}
 	wg.Wait()
+	s.quicks.wait(grace)
 	for range servers {
 		err = errors.Join(err, <-ended)
 	}
@@ -214,8 +218,9 @@ func (s *Server) newHTTP() *http.Server {
 	protocols.SetHTTP2(true) // Over TLS only: h2c is off.
 	return &http.Server{
 		Handler: http.HandlerFunc(s.serve), ReadHeaderTimeout: c.HeaderTimeout, IdleTimeout: c.IdleTimeout, MaxHeaderBytes: int(c.MaxHeader), Protocols: &protocols,
-		ErrorLog: s.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
-		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: streams, WriteByteTimeout: c.WriteTimeout},
+		ConnState: idles,
+		ErrorLog:  s.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+		HTTP2:     &http.HTTP2Config{MaxConcurrentStreams: streams, WriteByteTimeout: c.WriteTimeout},
 	}
 }
 

@@ -106,7 +106,9 @@ func (e *entry) serve(w http.ResponseWriter, r *http.Request, how string, at tim
 	}
 	body := e.body
 	if e.packable() {
-		h.Set("Vary", strings.Join(append(slices.Clone(h.Values("Vary")), "Accept-Encoding"), ", "))
+		if !hasDirective(h.Values("Vary"), "accept-encoding") {
+			h.Set("Vary", strings.Join(append(slices.Clone(h.Values("Vary")), "Accept-Encoding"), ", "))
+		}
 		if packed := e.gzipped(); packed != nil && acceptsGzip(r.Header) {
 			body = packed
 			h.Set("Content-Encoding", "gzip")
