@@ -63,7 +63,7 @@ torture: build ## Break a cluster of its own at random, under two galleys, and c
 	./e2e/install.sh e2e
 	go run ./cmd/galley-torture --galley $(BIN) $(TORTURE_ARGS)
 
-differential: build ## Random sessions on a node and through galley, side by side, for E2E_DIFFERENTIAL seconds (300) from E2E_SEED
+differential: build ## Random sessions on a node and through galley, side by side, for E2E_DIFFERENTIAL seconds (300) from E2E_SEED (random); E2E_NARROW=1: CI's grammar
 	./e2e/install.sh e2e
 	E2E_GALLEY="$(CURDIR)/$(BIN)" E2E_DIFFERENTIAL="$${E2E_DIFFERENTIAL:-300}" go test -tags e2e -count 1 -timeout 60m -v -run '^TestDifferential$$' ./e2e
 

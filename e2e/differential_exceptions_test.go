@@ -43,8 +43,8 @@ const familiesInCI = "variables,shown,user variables,schema,roles,isolation,comm
 // read-only transactions, autocommit=0 (behind an error galley does not know whether a transaction has begun), and settings of session tracking.
 const notInCI = `FOUND_ROWS|ROW_COUNT|SQL_CALC|WARNINGS|ERRORS|DIAGNOSTICS|_count|SIGNAL|CALL |EXECUTE|PREPARE |HANDLER|NAMES|CHARACTER SET|character\\?_set|collation|SET STATEMENT|READ ONLY|tx_read_only|change user|autocommit|session_track|USER_VARIABLES`
 
-// wholeGrammar says whether all of the grammar is used: make differential.
-func wholeGrammar() bool { return os.Getenv("E2E_DIFFERENTIAL") != "" }
+// wholeGrammar says whether all of the grammar is used: make differential, without E2E_NARROW.
+func wholeGrammar() bool { return os.Getenv("E2E_DIFFERENTIAL") != "" && os.Getenv("E2E_NARROW") == "" }
 
 // excepted says whether a step is one of the exceptions.
 func excepted(st *step, tracking bool) bool {

@@ -41,6 +41,7 @@ const (
 	codeAllUserConnections = 1203 // ER_TOO_MANY_USER_CONNECTIONS.
 	codeAborted            = 1184
 	codeDeadlock           = gomysql.ER_LOCK_DEADLOCK
+	codeUnsupportedPS      = gomysql.ER_UNSUPPORTED_PS
 	codeRecordChanged      = gomysql.ER_CHECKREAD // With innodb_snapshot_isolation.
 	codeNoSuchRoutine      = gomysql.ER_SP_DOES_NOT_EXIST
 	codeNoSuchFunction     = gomysql.ER_CANT_FIND_UDF

@@ -27,12 +27,13 @@ const (
 	pinRole                          // SET ROLE.
 	pinVariables                     // User variables, on a server that does not list them.
 	pinSequence                      // A sequence's last value, which LASTVAL() gives.
+	pinSchemaless                    // A statement that was prepared while no schema was chosen, and asks for it.
 	pinCount        = iota
 )
 
 // pinNames are the reasons as metrics, logs and the page show them.
 func pinNames() [pinCount]string {
-	return [pinCount]string{"temporary_table", "locked_tables", "user_lock", "handler", "transaction_characteristics", "variable", "unknown_state", "xa", "global_lock", "expired_password", "text_prepared", "role", "user_variables", "sequence"}
+	return [pinCount]string{"temporary_table", "locked_tables", "user_lock", "handler", "transaction_characteristics", "variable", "unknown_state", "xa", "global_lock", "expired_password", "text_prepared", "role", "user_variables", "sequence", "prepared_without_schema"}
 }
 
 // String gives the names of all pins that are set.

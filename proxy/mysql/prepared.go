@@ -72,7 +72,7 @@ func (s *session) prepare(x *exchange) error {
 		}
 		return s.writeError(wire.NewError(codePacketTooLarge, "galley: a statement to be prepared may have %d bytes at most (mysql.max_statement_buffer)", s.srv.config().MaxAllowedBuffer))
 	}
-	st := &statement{sql: append([]byte(nil), x.cmd.Body[1:]...), schema: s.state.schema}
+	st := &statement{sql: append([]byte(nil), x.cmd.Body[1:]...), schema: s.state.schema, vars: s.state.vars}
 	if len(s.stmts) >= maxStatements {
 		return s.writeError(wire.NewError(1461, "Can't create more than max_prepared_stmt_count statements (current value: %d)", maxStatements))
 	}
@@ -89,10 +89,18 @@ func (s *session) prepare(x *exchange) error {
 	if t == toNode {
 		t = toReader
 	}
+	if st.schema == "" && schemaless(&st.class, st.sql) {
+		st.bare, st.key.private = true, st
+		x.changes = []pinChange{{hold: st.holdOf()}}
+		if t == toReader {
+			t = toWriter
+		}
+	}
 	x.kind, x.prepared, x.repeatable, x.explains, x.atomic = wire.AnswerPrepare, st, true, true, true
 	x.found, x.rows = fateKept, fateKept
-	if e := effectsOf(&st.class, st.sql); e.needs&tieVariables != 0 {
-		x.sees = tieVariables // The columns have the variables' types.
+	if e := effectsOf(&st.class, st.sql); (e.needs|e.leaves)&tieVariables != 0 {
+		x.sees = tieVariables                             // The columns have the variables' types.
+		x.leaves = e.leaves & (tieVariables | tieUnknown) // The server makes, as NULL, those that are to be set.
 		s.collect()
 	}
 	if err := s.execute(t, x); err != nil || x.failed || st.id == 0 {
@@ -143,7 +151,11 @@ func (s *session) executeStatement(x *exchange, st *statement) error {
 	if err := s.closeCursor(st); err != nil {
 		return err
 	}
+	before := st.types
 	err = s.answerStatement(t, x, &st.class)
+	if x.refused == codeUnsupportedPS && x.cmd.Body[0] == wire.ComStmtBulkExecute {
+		s.unbind(st, before)
+	}
 	if err == nil && x.kind == wire.AnswerCursor && s.last != nil && !x.failed && s.answer.Status&wire.StatusCursorExists != 0 {
 		st.openOn = s.last
 		s.last.cursors++
@@ -164,10 +176,7 @@ func (s *session) readyStatement(b *backendConn, x *exchange) error {
 		st.key.private, known = st, nil // Another session has bound types there, and this one none: it must not run with those.
 	}
 	if known == nil {
-		if st.key.private == nil && s.keyIn(st.schema, st.sql) != st.key {
-			st.key.private = st // What it means here depends on what the session has set since: it is nobody else's.
-		}
-		id, err := b.prepareIn(st.schema, st.sql)
+		id, err := s.prepareAs(b, st)
 		if err != nil {
 			return err
 		}
@@ -186,6 +195,16 @@ func (s *session) readyStatement(b *backendConn, x *exchange) error {
 	x.packet = st.appendWithTypes(nil, x.cmd.Body)
 	wire.PutHeader(x.packet, n, 0)
 	return nil
+}
+
+// unbind takes back the types of a bulk execution which the node has refused before it looked at them.
+func (s *session) unbind(st *statement, before []byte) {
+	st.types = before
+	for _, sl := range s.slots() {
+		if b := sl.holding(); b != nil && b.stmts[st.key] != nil {
+			b.stmts[st.key].types = nil
+		}
+	}
 }
 
 func putID(body []byte, id uint32) {
@@ -352,6 +371,9 @@ func (s *session) closeStatement(st *statement) {
 		return
 	}
 	delete(s.stmts, st.id)
+	if st.bare {
+		s.state.release(st.holdOf(), false)
+	}
 	if s.lastStmt = nil; s.prepared == st.id {
 		s.prepared = 0
 	}

@@ -113,7 +113,7 @@ func (s *session) letAllGo() {
 			continue
 		}
 		if s.bound(b) && !b.lost.Load() {
-			const resettable = pinTempTable | pinLockedTables | pinUserLock | pinHandler | pinTransaction | pinVariable | pinTextPrepared
+			const resettable = pinTempTable | pinLockedTables | pinUserLock | pinHandler | pinTransaction | pinVariable | pinTextPrepared | pinSchemaless
 			if b.cursors > 0 || s.state.pins&^resettable != 0 || b.resetState() != nil {
 				b.retire = true
 			}

@@ -14,7 +14,9 @@ import (
 type statement struct {
 	id       uint32
 	key      stmtKey
-	schema   string // The default schema when it was prepared.
+	schema   string     // The default schema when it was prepared.
+	bare     bool       // It was prepared without one and would see another: see schemaless.
+	vars     []variable // What the session had set then.
 	sql      []byte
 	class    classify.Class
 	params   int
@@ -33,16 +35,19 @@ type stmtKey struct {
 
 // keepsOn says whether the statement has something on b that would be lost with it there.
 func (k stmtKey) keepsOn(b *backendConn) bool {
-	return k.private != nil && (k.private.longOn == b || k.private.openOn == b)
+	return k.private != nil && (k.private.longOn == b || k.private.openOn == b || k.private.bare)
 }
 
 // keyIn makes the key of a text: how it is understood depends on the schema, and on what the session has set.
 func (s *session) keyIn(schema string, sql []byte) stmtKey {
 	var b strings.Builder
 	b.WriteString(schema)
-	for _, name := range []string{"sql_mode", "character_set_client", charsetConnection, collationConnection, "lc_time_names"} {
-		value, _ := s.state.value(name)
+	for _, name := range captured() {
+		value, set := s.state.value(name)
 		b.WriteByte(0)
+		if set {
+			b.WriteByte(1)
+		}
 		b.WriteString(value)
 	}
 	b.WriteByte(0)
