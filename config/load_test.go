@@ -65,7 +65,7 @@ func TestSampleIsComplete(t *testing.T) {
 			WeightInFlight: 1, WeightRunning: 1, WeightQueue: 2, QueueLow: 0.2, QueueHigh: 0.8,
 		},
 		Web: config.Web{
-			TLS: config.WebTLS{MinVersion: "1.2"}, MaxConnections: 10000, HeaderTimeout: 10 * time.Second, IdleTimeout: 75 * time.Second, WriteTimeout: time.Minute,
+			TLS: config.WebTLS{MinVersion: "1.2"}, ACME: config.ACME{Directory: config.ACMELetsEncrypt}, MaxConnections: 10000, HeaderTimeout: 10 * time.Second, IdleTimeout: 75 * time.Second, WriteTimeout: time.Minute,
 			MinBodyRate: 512, MaxHeader: 64 << 10, MaxURI: 16 << 10, Grace: 30 * time.Second, MaxBuffered: 1 << 30, FileCache: 64 << 20, PageCache: 128 << 20,
 			AccessLog: config.AccessLogOff, AccessLogFormat: config.AccessLogCombined,
 		},
@@ -228,7 +228,7 @@ func TestEverySettingEverywhere(t *testing.T) {
 		"trace, debug, info, warn or error": "debug", "text or json": "json", "cluster, session, eventual or strict": "eventual", "auto, off or required": "required",
 		"file mode": "0600", "off, optional or required": "off", "1.2 or 1.3": "1.3", "off, preferred, required, verify_ca or verify_identity": "verify_ca",
 		"list of {name, backends, …}": "[{name: php, backends: [10.0.0.1:9000]}]", "any, zlib, zstd or off": "off", "off, zlib or zstd": "zlib",
-		"list of {hosts, root, pool, …}": "[{hosts: [a.example], root: /srv/a}]", "path, stdout or off": "stdout", "combined or json": "json",
+		"list of {hosts, root, pool, …}": "[{hosts: [a.example], root: /srv/a}]", "path, stdout or off": "stdout", "combined or json": "json", "letsencrypt, staging or URL": "staging", "mail address": "a@example.com",
 	}
 	for _, s := range config.Settings() {
 		example, ok := examples[s.Type]

@@ -47,7 +47,7 @@ func (s Setting) key() string { return s.Path[strings.LastIndexByte(s.Path, '.')
 // Settings returns all settings in the order of the reference.
 func Settings() []Setting {
 	var all []Setting
-	for _, some := range [][]Setting{mysqlSettings(), doorSettings(), compressionSettings(), poolSettings(), limitSettings(), clusterSettings(), leaseSettings(), linkSettings(), nodeCompressionSettings(), webSettings(), webPoolSettings(), webLimitSettings(), adminSettings(), logSettings()} {
+	for _, some := range [][]Setting{mysqlSettings(), doorSettings(), compressionSettings(), poolSettings(), limitSettings(), clusterSettings(), leaseSettings(), linkSettings(), nodeCompressionSettings(), webSettings(), acmeSettings(), webPoolSettings(), webLimitSettings(), adminSettings(), logSettings()} {
 		all = append(all, some...)
 	}
 	return all

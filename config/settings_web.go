@@ -30,6 +30,10 @@ func webSettings() []Setting {
 			Doc:     "The oldest TLS that browsers may use.",
 			binding: text(func(c *Config) *string { return &c.Web.TLS.MinVersion }, oneOf("1.2", "1.3")),
 		}, {
+			Path: "web.http3", Type: "boolean", Default: "false", Restart: true,
+			Doc:     "Serve HTTP/3 (QUIC, over UDP) at the address of web.tls.listen as well, and tell browsers of it.",
+			binding: boolean(func(c *Config) *bool { return &c.Web.HTTP3 }),
+		}, {
 			Path: "web.proxy_protocol_networks", Type: "list of networks", Restart: true,
 			Doc:     "Networks of the load balancers that begin each connection with a PROXY protocol header (version 1 or 2). From there the header is required, from elsewhere it is not read.",
 			binding: list(func(c *Config) *[]netip.Prefix { return &c.Web.ProxyNetworks }, words(parseNetwork), netip.Prefix.String),

@@ -13,7 +13,7 @@ import (
 
 func siteKeys() []string {
 	return []string{
-		"hosts", "root", "pool", "preset", "script_root", "scripts", "index", "front_controller", "max_body", "compress", "max_age", "redirect_to_https", "hsts", "error_pages", "accel_root",
+		"hosts", "root", "pool", "preset", "script_root", "scripts", "index", "front_controller", "max_body", "compress", "max_age", "redirect_to_https", "hsts", "error_pages", "accel_root", "cert_file", "key_file",
 		"cache", "cache_stale", "cache_stale_if_error", "cache_ignore_cookies", "cache_bypass_paths", "cache_by_device",
 	}
 }
@@ -71,6 +71,8 @@ func plainSiteOf(s *Site) yaml.MapSlice {
 	add("hsts", showDuration(s.HSTS), s.HSTS != 0)
 	add("error_pages", s.ErrorPages, s.ErrorPages != "")
 	add("accel_root", s.AccelRoot, s.AccelRoot != "")
+	add("cert_file", s.CertFile, s.CertFile != "")
+	add("key_file", s.KeyFile, s.KeyFile != "")
 	add("cache", showDuration(s.Cache), s.Cache != 0)
 	add("cache_stale", showDuration(s.CacheStale), s.CacheStale != usual.CacheStale)
 	add("cache_stale_if_error", showDuration(s.CacheStaleIfError), s.CacheStaleIfError != usual.CacheStaleIfError)
@@ -93,7 +95,7 @@ func readSite(r *reader, in value, at string) (Site, bool) {
 	s := plainSite()
 	r.sections[at] = in.at
 	o.siteHosts(&s)
-	for key, into := range map[string]*string{"root": &s.Root, "error_pages": &s.ErrorPages, "accel_root": &s.AccelRoot} {
+	for key, into := range map[string]*string{"root": &s.Root, "error_pages": &s.ErrorPages, "accel_root": &s.AccelRoot, "cert_file": &s.CertFile, "key_file": &s.KeyFile} {
 		*into = o.directory(key)
 	}
 	if f, ok := o.scalar("pool"); ok {

@@ -32,12 +32,7 @@ func (r *reader) validateWeb() {
 	case w.On() && len(w.Sites) == 0:
 		r.report.warn(r.at("web.listen", "web.tls.listen"), "web.sites", &mistake{what: "there is an address for browsers, but no site: every request is answered with 421", remedy: siteExample})
 	}
-	if w.TLS.Listen != "" && w.TLS.CertFile == "" && r.sound("web.tls.cert_file") {
-		r.report.add(r.at("web.tls.listen"), "web.tls.cert_file", &mistake{what: "HTTPS needs a certificate", remedy: "Give web.tls.cert_file (and key_file), or take web.tls.listen out."})
-	}
-	if w.TLS.Listen == "" {
-		r.unusedFiles("as there is no web.tls.listen", "web.tls.cert_file", "web.tls.key_file")
-	}
+	r.validateWebTLS()
 	for _, other := range []struct{ path, addr string }{{"mysql.listen", r.cfg.MySQL.Listen}, {"admin.listen", r.cfg.Admin.Listen}, {"web.tls.listen", w.TLS.Listen}} {
 		if w.Listen != "" && r.sound(other.path) && other.addr != "" && overlap(other.addr, w.Listen) {
 			r.report.add(r.at("web.listen"), "web.listen", &mistake{what: "this is the address of " + other.path, remedy: "Choose another port, for example 8080."})

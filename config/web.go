@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -11,6 +12,10 @@ type Web struct {
 	Listen string
 	// TLS is the address for HTTPS and its certificate.
 	TLS WebTLS
+	// ACME is how certificates are made for sites that have none.
+	ACME ACME
+	// HTTP3 serves HTTP/3 at the address of HTTPS as well.
+	HTTP3 bool
 	// ProxyNetworks are those from which connections begin with a PROXY header.
 	ProxyNetworks []netip.Prefix
 	// TrustedNetworks are those whose X-Forwarded headers and request ids are believed.
@@ -68,6 +73,61 @@ func (t WebTLS) Server() ServerTLS {
 	return s
 }
 
+// ServerOf is a site's own certificate as every door has it.
+func (t WebTLS) ServerOf(s *Site) ServerTLS {
+	t.CertFile, t.KeyFile = s.CertFile, s.KeyFile
+	return t.Server()
+}
+
+// ACME is where certificates come from by themselves. Paths are as they can be opened.
+type ACME struct {
+	// Agree says that the operator agrees to the authority's terms; without it there is no ACME.
+	Agree bool
+	// Email is where the authority writes to; empty for none.
+	Email string
+	// Directory is the address of the authority's directory, or one of the words ACMELetsEncrypt and ACMEStaging.
+	Directory string
+	// Storage is the directory for accounts, keys and certificates.
+	Storage string
+	// CAFile is who signs the directory's own certificate; empty for the system's authorities.
+	CAFile string
+}
+
+// The values of ACME.Directory that are no addresses.
+const (
+	ACMELetsEncrypt = "letsencrypt"
+	ACMEStaging     = "staging"
+)
+
+// Public says that only names of the public DNS get a certificate.
+func (a *ACME) Public() bool { return a.Directory == ACMELetsEncrypt || a.Directory == ACMEStaging }
+
+// ACMEHosts are the hosts of a site for which certificates are made: those that are names of one host.
+func (w *Web) ACMEHosts(s *Site) []string {
+	if !w.ACME.Agree || w.TLS.Listen == "" || s.CertFile != "" {
+		return nil
+	}
+	var hosts []string
+	for _, host := range s.Hosts {
+		_, err := netip.ParseAddr(host)
+		if strings.HasPrefix(host, "*") || err == nil || w.ACME.Public() && !public(host) {
+			continue
+		}
+		hosts = append(hosts, host)
+	}
+	return hosts
+}
+
+// public says that a name can be one of the public DNS.
+func public(host string) bool {
+	for _, private := range []string{"localhost", "local", "internal", "test", "lan", "home.arpa", "invalid", "example"} {
+		if host == private || strings.HasSuffix(host, "."+private) {
+			return false
+		}
+	}
+	return strings.Contains(host, ".")
+}
+
 // On says whether there is a door for browsers.
 func (w *Web) On() bool { return w.Listen != "" || w.TLS.Listen != "" }
 
@@ -99,6 +159,9 @@ type Site struct {
 	ScriptRoot string
 	// Scripts are the paths that may be run where galley cannot see scripts; * stands for anything but a slash, ** for anything.
 	Scripts []string
+	// CertFile is the site's own certificate with its chain, empty for that of all; KeyFile is empty where the key is in it.
+	CertFile string
+	KeyFile  string
 	// Index are the files that stand for a directory.
 	Index []string
 	// FrontController is the script for what is no file; empty where what is no file is not found.

@@ -58,6 +58,8 @@ web:
       hsts: 8760h
       error_pages: errors
       accel_root: /srv/files
+      cert_file: own.pem
+      key_file: own.key
       cache: 5s
       cache_stale: 1m
       cache_stale_if_error: 1h
@@ -69,7 +71,7 @@ web:
 	want := config.Site{
 		Hosts: []string{"example.com", "*.example.com", "::1"}, Root: "/etc/galley/www", Pool: "php", Preset: config.PresetNone, ScriptRoot: "/srv/www",
 		Scripts: []string{"/index.php", "/admin/**.php"}, Index: []string{"index.html"}, FrontController: "/app.php", MaxBody: 1 << 30,
-		MaxAge: time.Hour, RedirectToHTTPS: true, HSTS: 8760 * time.Hour, ErrorPages: "/etc/galley/errors", AccelRoot: "/srv/files",
+		MaxAge: time.Hour, RedirectToHTTPS: true, HSTS: 8760 * time.Hour, ErrorPages: "/etc/galley/errors", AccelRoot: "/srv/files", CertFile: "/etc/galley/own.pem", KeyFile: "/etc/galley/own.key",
 		Cache: 5 * time.Second, CacheStale: time.Minute, CacheStaleIfError: time.Hour, CacheIgnoreCookies: []string{"theme_"}, CacheBypassPaths: []string{"/shop/"}, CacheByDevice: true,
 	}
 	if !reflect.DeepEqual(c.Web.Sites, []config.Site{want}) {

@@ -15,13 +15,13 @@ import (
 )
 
 // certificate writes a certificate with its key for a name into one file.
-func certificate(t *testing.T, name string) (path string, serial *big.Int) {
+func certificate(t *testing.T, name string) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	serial = big.NewInt(time.Now().UnixNano())
+	serial := big.NewInt(time.Now().UnixNano())
 	template := &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(90 * 24 * time.Hour),
 	}
@@ -34,9 +34,9 @@ func certificate(t *testing.T, name string) (path string, serial *big.Int) {
 		t.Fatal(err)
 	}
 	both := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
-	path = filepath.Join(t.TempDir(), "both.pem")
+	path := filepath.Join(t.TempDir(), "both.pem")
 	if err := os.WriteFile(path, both, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return path, serial
+	return path
 }

@@ -28,6 +28,10 @@ func (s *Server) serve(rw http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, v, status, reason)
 		return
 	}
+	if s.certs.Solve(w, r, v.name) {
+		return
+	}
+	s.offerHTTP3(rw.Header(), r, v)
 	h := v.host
 	if h.conf.RedirectToHTTPS && !v.secure {
 		s.toHTTPS(w, r, v, use)

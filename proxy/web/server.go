@@ -18,6 +18,7 @@ import (
 	"galley/config"
 	"galley/proxy"
 	"galley/proxy/web/cache"
+	"galley/proxy/web/certs"
 	"galley/proxy/web/site"
 	"galley/proxy/web/spool"
 	"galley/proxy/web/static"
@@ -44,7 +45,7 @@ type Server struct {
 	files        *static.Cache
 	gzips        static.Gzips
 	buffers      spool.Buffers
-	tls          *proxy.ServerTLS
+	certs        *certs.Certs
 	ids          ids
 	writeTimeout time.Duration
 	proxyNets    []netip.Prefix
@@ -55,6 +56,7 @@ type Server struct {
 	use   atomic.Pointer[settings]
 	mu    sync.Mutex // Held by who changes the settings.
 	doors []*door
+	quic  *quicDoor // Nil without HTTP/3.
 }
 
 // settings are the server under one configuration. They are never changed.
@@ -69,8 +71,8 @@ func New(o Options) (*Server, error) {
 	c := &o.Config
 	s := &Server{log: o.Logger, pool: o.Pool, pages: newPageCache(c, o.Trouble), files: static.NewCache(int64(c.FileCache)), ids: newIDs(), writeTimeout: c.WriteTimeout, proxyNets: c.ProxyNetworks}
 	var err error
-	if s.tls, err = proxy.NewServerTLS(c.TLS.Server(), o.Logger); err != nil {
-		return nil, fmt.Errorf("web.tls: %w", err)
+	if s.certs, err = certs.New(c, o.Logger); err != nil {
+		return nil, err
 	}
 	if s.metrics, err = newMetrics(s, o.Registerer); err != nil {
 		return nil, err
@@ -101,8 +103,8 @@ func (s *Server) newSettings(c *config.Web, old *settings) *settings {
 func (s *Server) SetConfig(c config.Web) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.tls.Set(c.TLS.Server()); err != nil {
-		return fmt.Errorf("web.tls: %w", err)
+	if err := s.certs.Set(&c); err != nil {
+		return err
 	}
 	old := s.settings()
 	next := s.newSettings(&c, old)
@@ -136,14 +138,25 @@ func (s *Server) Listen(ctx context.Context) error {
 		}
 		l, err := proxy.ListenTCP(ctx, d.addr)
 		if err != nil {
-			for _, open := range s.doors {
-				_ = open.Listener.Close()
-			}
+			s.closeDoors()
 			return fmt.Errorf("%s: %w", d.name, err)
 		}
 		s.doors = append(s.doors, &door{Listener: l, s: s, tls: d.tls, nets: s.proxyNets})
 	}
+	if _, secure := s.Addrs(); c.HTTP3 && secure != "" {
+		var err error
+		if s.quic, err = s.listenQUIC(ctx, secure); err != nil {
+			s.closeDoors()
+			return fmt.Errorf("web.http3: %w", err)
+		}
+	}
 	return nil
+}
+
+func (s *Server) closeDoors() {
+	for _, open := range s.doors {
+		_ = open.Listener.Close()
+	}
 }
 
 // Addrs are where browsers connect by HTTP and by HTTPS, empty where they do not.
@@ -162,52 +175,76 @@ func (s *Server) Addrs() (plain, secure string) {
 // cut ends.
 func (s *Server) Serve(ctx, cut context.Context) error {
 	defer s.pages.Close()
-	servers := make([]*http.Server, 0, len(s.doors))
-	ended := make(chan error, len(s.doors))
-	for _, d := range s.doors {
-		srv := s.newHTTP()
-		servers = append(servers, srv)
-		go serveDoor(srv, d, s.tlsConfig(), ended)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	parts := s.parts()
+	ended := make(chan error, len(parts))
+	for _, p := range parts {
+		go p.run(ended)
 	}
-	logged := make(chan struct{})
+	var aside sync.WaitGroup
+	defer aside.Wait()
 	flush, stopFlush := context.WithCancel(context.WithoutCancel(ctx))
-	go func() { defer close(logged); s.access.run(flush) }()
-	defer func() { stopFlush(); <-logged }()
+	defer stopFlush()
+	aside.Go(func() { s.access.run(flush) })
+	plain, secure := s.Addrs()
+	aside.Go(func() { s.certs.Run(ctx, plain, secure) })
 	var err error
 	select {
 	case <-ctx.Done():
 	case failed := <-ended:
 		ended <- failed // For the count below.
+		stop()
 	}
 	grace, cancel := context.WithTimeout(cut, s.settings().conf.Grace)
 	defer cancel()
 	s.quicks.leave()
 	var wg sync.WaitGroup
-	for _, srv := range servers {
+	for _, p := range parts {
 		wg.Go(func() {
-			if srv.Shutdown(grace) != nil {
-				_ = srv.Close()
+			if p.shutdown(grace) != nil {
+				_ = p.close()
 			}
 		})
 	}
 	wg.Wait()
 	s.quicks.wait(grace)
-	for range servers {
+	for range parts {
 		err = errors.Join(err, <-ended)
 	}
 	return err
 }
 
-func serveDoor(srv *http.Server, d *door, conf *tls.Config, ended chan<- error) {
-	var l net.Listener = d
-	if d.tls {
-		l = tls.NewListener(d, conf)
-	}
-	err := srv.Serve(l)
+// part serves one door.
+type part struct {
+	serve    func() error
+	shutdown func(context.Context) error // Lets requests come to their end.
+	close    func() error
+}
+
+func (p *part) run(ended chan<- error) {
+	err := p.serve()
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
 	ended <- err
+}
+
+// parts are what serves the open doors.
+func (s *Server) parts() []*part {
+	var parts []*part
+	for _, d := range s.doors {
+		srv := s.newHTTP()
+		var l net.Listener = d
+		if d.tls {
+			l = tls.NewListener(d, s.certs.Config())
+		}
+		parts = append(parts, &part{serve: func() error { return srv.Serve(l) }, shutdown: srv.Shutdown, close: srv.Close})
+	}
+	if s.quic != nil {
+		parts = append(parts, s.quic.part())
+	}
+	return parts
 }
 
 // newHTTP is net/http with bounds on everything that a client does.
@@ -226,26 +263,3 @@ func (s *Server) newHTTP() *http.Server {
 
 // streams is how many requests a client may have at a time in one HTTP/2 connection: what browsers use, and nginx' default.
 const streams = 128
-
-// tlsConfig takes the certificate for each connection as it is by then.
-func (s *Server) tlsConfig() *tls.Config {
-	var last atomic.Pointer[tlsUse]
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		conf := s.tls.Config()
-		if conf == nil {
-			return nil, errNoCertificate
-		}
-		if use := last.Load(); use != nil && use.of == conf {
-			return use.with, nil
-		}
-		with := conf.Clone()
-		with.NextProtos = []string{"h2", "http/1.1"}
-		last.Store(&tlsUse{of: conf, with: with})
-		return with, nil
-	}}
-}
-
-// tlsUse is a configuration with the protocols of HTTP.
-type tlsUse struct{ of, with *tls.Config }
-
-var errNoCertificate = errors.New("there is no certificate")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -172,7 +171,7 @@ func (v *visit) scheme() string {
 
 // localHost is the address at which a request came in.
 func localHost(ctx context.Context) string {
-	addr, ok := ctx.Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	addr, ok := ctx.Value(http.LocalAddrContextKey).(interface{ AddrPort() netip.AddrPort }) // TCP's or UDP's.
 	if !ok {
 		return ""
 	}

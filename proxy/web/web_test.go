@@ -88,6 +88,8 @@ type bench struct {
 	addr   string
 	secure string
 	log    *logBuffer
+
+	trouble func() bool
 }
 
 type logBuffer struct {
@@ -134,6 +136,20 @@ func serveWith(t *testing.T, change func(c *config.Web), trouble func() bool) *b
 	} {
 		b.put(t, name, content)
 	}
+	b.trouble = trouble
+	stop, done := b.start(t, change)
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+// start starts the server of a bench that has its pool and its files.
+func (b *bench) start(t *testing.T, change func(c *config.Web)) (stop context.CancelFunc, done chan error) {
+	t.Helper()
 	c := config.Default().Web
 	c.Listen, c.Grace = "127.0.0.1:0", time.Second
 	wordpress := config.Site{Hosts: []string{"example.com"}, Root: b.dir, Pool: "php", Preset: config.PresetWordPress, Index: []string{"index.php", "index.html"}, MaxBody: 1 << 20, Compress: true}
@@ -147,7 +163,7 @@ func serveWith(t *testing.T, change func(c *config.Web), trouble func() bool) *b
 	}
 	var err error
 	b.Server, err = New(Options{
-		Config: c, Pool: func(string) Pool { return b.pool }, Trouble: trouble, Logger: hclog.New(&hclog.LoggerOptions{Output: b.log, Level: hclog.Debug}), Registerer: prometheus.NewRegistry(),
+		Config: c, Pool: func(string) Pool { return b.pool }, Trouble: b.trouble, Logger: hclog.New(&hclog.LoggerOptions{Output: b.log, Level: hclog.Debug}), Registerer: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -157,15 +173,9 @@ func serveWith(t *testing.T, change func(c *config.Web), trouble func() bool) *b
 	}
 	b.addr, b.secure = b.Addrs()
 	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
+	done = make(chan error, 1)
 	go func() { done <- b.Serve(ctx, context.Background()) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return b
+	return stop, done
 }
 
 // raw sends bytes and returns everything that comes until the server closes, or nothing more comes.
@@ -200,6 +210,7 @@ type reply struct {
 	Header        http.Header
 	ContentLength int64
 	Encoding      []string
+	Proto         string
 }
 
 func (b *bench) send(t *testing.T, what, host string, body io.Reader, headers ...string) (*reply, string) {
@@ -224,7 +235,7 @@ func (b *bench) send(t *testing.T, what, host string, body io.Reader, headers ..
 	if err != nil {
 		got = append(got, " BROKEN"...)
 	}
-	return &reply{resp.StatusCode, resp.Header, resp.ContentLength, resp.TransferEncoding}, string(got)
+	return &reply{resp.StatusCode, resp.Header, resp.ContentLength, resp.TransferEncoding, resp.Proto}, string(got)
 }
 
 func TestRouting(t *testing.T) {
@@ -314,7 +325,7 @@ func TestRawRequests(t *testing.T) {
 }
 
 func TestHTTPS(t *testing.T) {
-	cert, _ := certificate(t, "example.com")
+	cert := certificate(t, "example.com")
 	b := serve(t, func(c *config.Web) {
 		c.TLS.Listen, c.TLS.CertFile = "127.0.0.1:0", cert
 		c.Sites[0].RedirectToHTTPS, c.Sites[0].HSTS = true, time.Hour

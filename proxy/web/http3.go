@@ -1,0 +1,133 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
+)
+
+// quicDoor gives HTTP/3 (RFC 9114) the connections of clients, under the same bounds as door. Nothing is taken of a client before its handshake is over (0-RTT),
+// as that could be sent again by anybody who saw it.
+type quicDoor struct {
+	s         *Server
+	socket    net.PacketConn
+	transport *quic.Transport
+	*quic.Listener
+}
+
+// listenQUIC opens the door for HTTP/3, at the UDP port of the address at which HTTPS is served.
+func (s *Server) listenQUIC(ctx context.Context, addr string) (*quicDoor, error) {
+	socket, err := (&net.ListenConfig{}).ListenPacket(ctx, "udp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listening on %s by UDP: %w", addr, err)
+	}
+	c := &s.settings().conf
+	d := &quicDoor{s: s, socket: socket}
+	// From half of all connections on a client first has to show that its address is its own.
+	d.transport = &quic.Transport{Conn: socket, VerifySourceAddress: func(net.Addr) bool { return s.open.Load() > int64(s.settings().conf.MaxConnections)/2 }}
+	d.Listener, err = d.transport.Listen(http3.ConfigureTLSConfig(s.certs.Config()), &quic.Config{
+		HandshakeIdleTimeout: c.HeaderTimeout, MaxIdleTimeout: c.IdleTimeout, MaxIncomingStreams: streams,
+	})
+	if err != nil {
+		_ = socket.Close()
+		return nil, fmt.Errorf("listening on %s for QUIC: %w", addr, err)
+	}
+	return d, nil
+}
+
+// Accept implements http3.QUICListener.
+func (d *quicDoor) Accept(ctx context.Context) (*quic.Conn, error) {
+	for {
+		c, err := d.Listener.Accept(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if open := d.s.open.Add(1); open > int64(d.s.settings().conf.MaxConnections) {
+			d.s.open.Add(-1)
+			d.s.metrics.refused.Inc()
+			d.s.metrics.turnedAway.Add(1)
+			_ = c.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeExcessiveLoad), "too many connections")
+			continue
+		}
+		context.AfterFunc(c.Context(), func() { d.s.open.Add(-1) })
+		return c, nil
+	}
+}
+
+// part serves the door.
+func (d *quicDoor) part() *part {
+	c := &d.s.settings().conf
+	srv := &http3.Server{Handler: http.HandlerFunc(d.s.serveHTTP3), MaxHeaderBytes: int(c.MaxHeader), IdleTimeout: c.IdleTimeout}
+	return &part{
+		serve: func() error { return srv.ServeListener(d) },
+		shutdown: func(ctx context.Context) error {
+			err := srv.Shutdown(ctx)
+			_ = d.transport.Close()
+			_ = d.socket.Close()
+			return err
+		},
+		close: srv.Close,
+	}
+}
+
+// serveHTTP3 answers one request of HTTP/3. Its streams have no connection of ours under them, so the bound on a client that reads nothing is kept here.
+func (s *Server) serveHTTP3(rw http.ResponseWriter, r *http.Request) {
+	s.serve(&streamWriter{ResponseWriter: rw, control: http.NewResponseController(rw), timeout: s.writeTimeout}, r)
+}
+
+// streamWriter gives each piece that is written the whole write timeout.
+type streamWriter struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	timeout time.Duration
+	until   atomic.Int64 // Nanoseconds.
+}
+
+// Write implements http.ResponseWriter.
+func (w *streamWriter) Write(p []byte) (int, error) {
+	n := 0
+	for {
+		now := time.Now()
+		if w.until.Load()-now.UnixNano() <= int64(w.timeout/4*3) {
+			at := now.Add(w.timeout)
+			w.until.Store(at.UnixNano())
+			if err := w.control.SetWriteDeadline(at); err != nil {
+				return n, err
+			}
+		}
+		m, err := w.ResponseWriter.Write(p[n:min(len(p), n+piece)])
+		if n += m; err != nil || n == len(p) {
+			return n, err
+		}
+	}
+}
+
+// ReadFrom is io.Copy with a larger buffer than its own.
+func (w *streamWriter) ReadFrom(r io.Reader) (int64, error) {
+	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, make([]byte, 64<<10))
+}
+
+// Unwrap serves http.ResponseController.
+func (w *streamWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// altSvcAge is for how long a browser may remember that there is HTTP/3 (RFC 7838, section 3.1).
+const altSvcAge = "86400"
+
+// offerHTTP3 tells a browser that came by TLS to galley itself of HTTP/3, at the port by which it came: whoever leads that port to galley leads UDP there too.
+func (s *Server) offerHTTP3(h http.Header, r *http.Request, v *visit) {
+	if s.quic == nil || r.TLS == nil || r.ProtoMajor == 3 || v.trusted || len(s.proxyNets) > 0 {
+		return
+	}
+	port := v.hport
+	if port == "" {
+		port = "443"
+	}
+	h["Alt-Svc"] = []string{`h3=":` + port + `"; ma=` + altSvcAge}
+}
