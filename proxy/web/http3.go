@@ -17,6 +17,7 @@ import (
 // as that could be sent again by anybody who saw it.
 type quicDoor struct {
 	s         *Server
+	running   atomic.Int64 // Requests.
 	socket    net.PacketConn
 	transport *quic.Transport
 	*quic.Listener
@@ -64,10 +65,14 @@ func (d *quicDoor) Accept(ctx context.Context) (*quic.Conn, error) {
 // part serves the door.
 func (d *quicDoor) part() *part {
 	c := &d.s.settings().conf
-	srv := &http3.Server{Handler: http.HandlerFunc(d.s.serveHTTP3), MaxHeaderBytes: int(c.MaxHeader), IdleTimeout: c.IdleTimeout}
+	srv := &http3.Server{Handler: d, MaxHeaderBytes: int(c.MaxHeader), IdleTimeout: c.IdleTimeout}
 	return &part{
 		serve: func() error { return srv.ServeListener(d) },
 		shutdown: func(ctx context.Context) error {
+			_ = d.Listener.Close() // It lets nobody new in; those who are stay.
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			go d.whenIdle(ctx, cancel)
 			err := srv.Shutdown(ctx)
 			_ = d.transport.Close()
 			_ = d.socket.Close()
@@ -77,9 +82,35 @@ func (d *quicDoor) part() *part {
 	}
 }
 
-// serveHTTP3 answers one request of HTTP/3. Its streams have no connection of ours under them, so the bound on a client that reads nothing is kept here.
-func (s *Server) serveHTTP3(rw http.ResponseWriter, r *http.Request) {
-	s.serve(&streamWriter{ResponseWriter: rw, control: http.NewResponseController(rw), timeout: s.writeTimeout}, r)
+// idleLook is how often it is looked whether requests are under way while galley stops; idleLooks is after how many without any there are taken to be none: one that
+// was sent before its client knew of the end is answered, too.
+const (
+	idleLook  = 100 * time.Millisecond
+	idleLooks = 5
+)
+
+// whenIdle ends what a client keeps open without a request: it is told of the end and may stay, but not for the whole grace.
+func (d *quicDoor) whenIdle(ctx context.Context, end func()) {
+	look := time.NewTicker(idleLook)
+	defer look.Stop()
+	for idle := 0; idle < idleLooks; idle++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
+		if d.running.Load() > 0 {
+			idle = -1
+		}
+	}
+	end()
+}
+
+// ServeHTTP answers one request of HTTP/3. Its streams have no connection of ours under them, so the bound on a client that reads nothing is kept here.
+func (d *quicDoor) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	d.running.Add(1)
+	defer d.running.Add(-1)
+	d.s.serve(&streamWriter{ResponseWriter: rw, control: http.NewResponseController(rw), timeout: d.s.writeTimeout}, r)
 }
 
 // streamWriter gives each piece that is written the whole write timeout.
