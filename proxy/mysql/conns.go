@@ -18,11 +18,9 @@ type runState = uint32
 const (
 	runStays   runState = iota
 	runMovable          // If the node is lost or hangs.
+	runInTrx            // With its transaction, if the node hangs and another one is the writer: see hung.go.
 	runMoved            // It is being moved: the conn is closed.
 )
-
-// offer says that what runs next on b may be moved.
-func (b *backendConn) offer() { b.run.Store(runMovable) }
 
 // settle says that it may not be moved any more; it is false where it has been.
 func (b *backendConn) settle() bool {
@@ -34,12 +32,12 @@ func (b *backendConn) settle() bool {
 	}
 }
 
-// move cuts the conns whose runs may be moved; their sessions run them again elsewhere.
-func (c *connSet) move() (n int) {
+// move cuts the conns whose runs are as kind says and so may be moved; their sessions run them again elsewhere.
+func (c *connSet) move(kind runState) (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for b := range c.conns {
-		if b.run.CompareAndSwap(runMovable, runMoved) {
+		if b.run.CompareAndSwap(kind, runMoved) {
 			b.lost.Store(true)
 			_ = b.Close()
 			n++

@@ -29,6 +29,7 @@ func (s *Server) watch(ctx context.Context) {
 		s.expectLost(view)
 		s.cutLost(view)
 		s.moveReads(view)
+		s.moveTransactions(view)
 		for _, set := range s.conns.all() {
 			set.review(view)
 		}
@@ -65,7 +66,7 @@ func (s *Server) moveReads(view *cluster.View) {
 		if len(view.Readers) == 0 || slices.Contains(view.Readers, i) || i == view.Writer || node.ReadGrade != cluster.Never || node.Reason == cluster.Draining {
 			continue
 		}
-		if n := s.conns.of(node).move(); n > 0 {
+		if n := s.conns.of(node).move(runMovable); n > 0 {
 			s.log.Info("reads are moved off a node", "node", node.Addr, "reason", node.Reason, "reads", n)
 		}
 	}

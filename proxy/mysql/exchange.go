@@ -26,6 +26,7 @@ type exchange struct {
 	longData bool            // COM_STMT_SEND_LONG_DATA.
 
 	repeatable bool        // It may be run again elsewhere if it is cut off, and be piped behind what brings the conn up to date.
+	locking    bool        // A read that takes locks, which are gone with its conn: it may be run again elsewhere if it is cut off.
 	atomic     bool        // One that the node refuses has not done anything.
 	explains   bool        // Its text explains a state change that the server does not name.
 	changes    []pinChange // What it begins and ends of what pins the session.
@@ -51,6 +52,7 @@ type exchange struct {
 	log      *trxLog // In which its answer is summed up, or nil.
 	code     uint16  // Of the ERR packet that it was answered with.
 
+	run    runState    // Whether it may be moved.
 	keep   *keptAnswer // Where the answer goes that galley reads itself; nil where it goes to the client.
 	learns *lesson     // The answer is remembered; nil where it is not.
 
@@ -85,8 +87,8 @@ type unpreparedError struct{ *wire.ServerError }
 // run sends x's command on b and forwards the answer. It returns nil when the client has its answer, a *refusedError or a *backendError when b has failed it,
 // an *errSession when the session is over.
 func (s *session) run(b *backendConn, x *exchange) error {
-	if x.repeatable && s.trx == nil && s.state.pins == 0 && x.cmd.Whole() {
-		b.offer()
+	if x.run = s.movable(b, x); x.run != runStays {
+		b.run.Store(x.run)
 		defer b.settle()
 	}
 	if err := s.send(b, x); err != nil {
@@ -187,7 +189,7 @@ func (s *session) forward(b *backendConn, x *exchange) error {
 		if x.keep != nil {
 			x.keep.buf = append(x.keep.buf, out...)
 		} else if len(out) > 0 {
-			if !x.forwarded && x.repeatable && !b.settle() {
+			if !x.forwarded && x.run != runStays && !b.settle() {
 				return &backendError{errMoved}
 			}
 			x.forwarded = true

@@ -46,6 +46,11 @@ func (s *session) execute(t target, x *exchange) error {
 			}
 			continue
 		}
+		if gave, err := s.givesWay(t, &w); err != nil {
+			return s.giveUp(x, err)
+		} else if gave {
+			continue
+		}
 		again, err := s.attempt(t, b, x, &w)
 		if again {
 			continue
@@ -235,7 +240,7 @@ func (s *session) failed(b *backendConn, x *exchange, err error, held bool, w *w
 	switch {
 	case x.forwarded && !s.answer.Boundary():
 		return false, endSession(closeNodeLost, err)
-	case !x.forwarded && !hadState && !held && w.tries < attempts-1 && x.cmd.Whole() && (neverSent || x.repeatable):
+	case !x.forwarded && !hadState && !held && w.tries < attempts-1 && x.cmd.Whole() && (neverSent || x.repeatable || x.locking):
 		return true, nil
 	case x.silent:
 		x.stmt.lostData = true // There is no answer to say it in: the execution will.

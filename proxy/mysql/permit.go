@@ -16,6 +16,9 @@ func (e *heldError) Error() string { return e.err.Error() }
 
 // attempt runs x on b, if it may be sent there. again says that another conn is to be chosen, as it has not been sent and may be sent elsewhere.
 func (s *session) attempt(t target, b *backendConn, x *exchange, w *wait) (again bool, err error) {
+	if s.onHung(b, x) {
+		return false, &backendError{errNotWriter}
+	}
 	b.node.Backend.Begin()
 	defer b.node.Backend.End()
 	again, err = s.permitted(t, b, w)

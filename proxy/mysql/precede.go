@@ -18,6 +18,9 @@ const precedeAtMost = time.Second
 // precedeUnheard is how long those are waited for that have not yet found out that their conn is lost: their client may say nothing.
 const precedeUnheard = 200 * time.Millisecond
 
+// precedeOthers is how long it takes until each galley has heard of the writer and has run its transactions again, more or less.
+const precedeOthers = 150 * time.Millisecond
+
 // precedence is what the gate knows of the transactions that go first. The gate's mu guards it.
 type precedence struct {
 	count  int             // Those that wait for the writer, or are run again, and those unheard of.
@@ -85,13 +88,16 @@ func (s *Server) expectLost(view *cluster.View) {
 		return
 	}
 	g.mu.Lock()
-	known := g.first.writer == writer.Backend
+	was := g.first.writer
 	g.first.writer = writer.Backend
 	g.mu.Unlock()
-	if known {
+	if was == writer.Backend {
 		return
 	}
 	lost := s.lostTransactions(view)
+	if was != nil && (len(lost) > 0 || hasFallen(view, was)) && s.peers() {
+		g.precedePeers()
+	}
 	if len(lost) == 0 {
 		return
 	}
@@ -111,9 +117,28 @@ func (s *Server) expectLost(view *cluster.View) {
 	})
 }
 
+// precedePeers keeps back what has not begun for the transactions of other galleys, which are run again at the same time.
+func (g *gate) precedePeers() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.add(1)
+	of := g.first.done
+	time.AfterFunc(precedeOthers, func() { g.end(of, 1) })
+}
+
+// hasFallen says whether a node that was the writer cannot be it any more.
+func hasFallen(view *cluster.View, was *balancer.Backend) bool {
+	for i := range view.Nodes {
+		if node := &view.Nodes[i]; node.Backend == was {
+			return node.WriteGrade == cluster.Never && !node.Drained
+		}
+	}
+	return true
+}
+
 // lostTransactions are the sessions whose transactions are on nodes that are gone, and are not yet run again.
 func (s *Server) lostTransactions(view *cluster.View) (ids []uint32) {
-	gone := func(n cluster.Node) bool { return n.Evicted || n.Reason == cluster.Unreachable }
+	gone := func(n cluster.Node) bool { return n.Evicted || n.Reason == cluster.Unreachable || losesRole(view, &n) }
 	if !slices.ContainsFunc(view.Nodes, gone) {
 		return nil
 	}
@@ -158,6 +183,22 @@ func (s *session) giveWay(t target, w *wait) error {
 		return nil
 	}
 	return s.passGate(w)
+}
+
+// givesWay has the session, which has chosen a conn for what it writes and has not begun, wait for the transactions that go first, if the gate was shut meanwhile: it may have waited for the
+// writer to apply. Then it is to choose anew, as others need the conn more.
+func (s *session) givesWay(t target, w *wait) (gave bool, err error) {
+	switch {
+	case s.srv.gate.shut.Load() == nil, t == toReader || t == toNode || t == toConn, s.shown.writing.serial.Load() == 0:
+		return false, nil
+	case s.trx != nil || s.state.pins != 0 || s.log != nil && len(s.log.steps) > 0 || !s.srv.gate.replaysOnly():
+		return false, nil
+	case w.left(s.srv.config().WaitForNode) <= 0:
+		return false, nil
+	}
+	s.letGo()
+	w.tries-- // It has not been run.
+	return true, s.passGate(w)
 }
 
 // resumeFirst is resume for a transaction that is lost with its node: what has not begun is kept back meanwhile.

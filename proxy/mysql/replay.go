@@ -16,33 +16,11 @@ import (
 // Errors of a replay that are the transaction's end.
 var (
 	errDiverged = errors.New("an answer was not the same again")
+	errOtherIDs = errors.New("the ids would not be the same again")
 	errNoPermit = errors.New("no node may be written in time")
 	// errLeaving stands for an ERR packet by which a node that leaves has refused a statement within a transaction, before it did anything.
 	errLeaving = errors.New("the node is leaving")
 )
-
-// replayResult is how a replay has ended: a closed list, the label of the metric.
-type replayResult byte
-
-// The results of replays.
-const (
-	replayDone     replayResult = iota
-	replayDiverged              // An answer was not the same again.
-	replayNoNode                // No writer came in time.
-	replayResults
-)
-
-// String gives the result's word.
-func (r replayResult) String() string {
-	switch r {
-	case replayDiverged:
-		return "diverged"
-	case replayNoNode:
-		return "no_node"
-	case replayDone, replayResults:
-	}
-	return "done"
-}
 
 // mayEnd says whether x may have ended its transaction, or done something outside of it, if it is not known to have run.
 func (x *exchange) mayEnd() bool {
@@ -81,16 +59,13 @@ func (s *session) saves(b *backendConn, x *exchange, unrun bool) bool {
 	if s.trx != b || s.log == nil {
 		return false
 	}
-	if x.of == classify.Rollback && !x.onceOnly && s.state.pins == 0 && !x.forwarded {
+	if s.rollsBack(x) {
 		s.log.steps = s.log.steps[:0] // It is rolled back.
 		return true
 	}
 	why := s.replayable(b, x, unrun)
-	if why != hinderedNot {
-		s.srv.metrics.refused[why].Add(1)
-	}
 	s.log.lost++
-	return why == hinderedNot
+	return s.mayReplay(b, why)
 }
 
 // rolledBackBy says whether x's transaction on b is surely undone by the error that answers x, and is to be run again.
@@ -103,10 +78,7 @@ func (s *session) rolledBackBy(b *backendConn, x *exchange) bool {
 	if why == hinderedNot {
 		why = s.outlasts(x)
 	}
-	if why != hinderedNot {
-		s.srv.metrics.refused[why].Add(1)
-	}
-	return why == hinderedNot
+	return s.mayReplay(b, why)
 }
 
 // outlasts says what x, which was rolled back, has left all the same on a conn that goes on: user variables, and what a trigger has written to a table that is not transactional.
@@ -134,6 +106,7 @@ func (s *session) resume(x *exchange, w *wait) (again bool, end error) {
 	if s.log.reads {
 		t = toReader
 	}
+	result := replayNoNode
 	for lost := 0; lost < attempts; {
 		b, err := s.conn(t, w)
 		if err != nil {
@@ -149,17 +122,17 @@ func (s *session) resume(x *exchange, w *wait) (again bool, end error) {
 		if s.conflictAgain(b, err) {
 			continue
 		}
-		switch {
-		case err == nil:
-			s.srv.metrics.replays[replayDone].Add(1)
+		if err == nil {
+			s.replayed(b, replayDone, nil)
 			s.resumed(b)
 			return true, nil
-		case s.ctx.Err() != nil:
+		}
+		if s.ctx.Err() != nil {
 			s.drop(b)
 			return false, endSession(s.stopReason(), err)
-		case errors.Is(err, errDiverged) || isRefusal(err) && !leaves(err):
-			s.srv.metrics.replays[replayDiverged].Add(1)
-			s.srv.log.Debug("a transaction could not be run again", "session", s.id, "node", b.node.Addr, "error", err)
+		}
+		if over, is := resultOf(err); over {
+			s.replayed(b, is, err)
 			s.undo(b)
 			return false, s.rolledBack()
 		}
@@ -167,12 +140,13 @@ func (s *session) resume(x *exchange, w *wait) (again bool, end error) {
 			lost++
 			s.srv.lost(b, err)
 			s.drop(b)
+			result = replayLost
 		}
 		if errors.Is(err, errNoPermit) || !s.pause(w) {
 			break
 		}
 	}
-	s.srv.metrics.replays[replayNoNode].Add(1)
+	s.replayed(nil, result, nil)
 	return false, s.rolledBack()
 }
 
@@ -280,7 +254,7 @@ func (s *session) replayOn(b *backendConn, t target, w *wait) error {
 	for i := range s.log.steps {
 		st := &s.log.steps[i]
 		if err := r.step(st, s.log.text[from:st.end]); err != nil {
-			return err
+			return fmt.Errorf("statement %d of %d: %w", i+1, len(s.log.steps), err)
 		}
 		from = st.end
 	}
@@ -305,10 +279,10 @@ type replayer struct {
 	made   bool // LAST_INSERT_ID() is of this transaction.
 }
 
-// step runs one statement. Its error is errDiverged where the answer is another one than before.
+// step runs one statement. Its error is errDiverged where the answer is another one than before, errOtherIDs where it would be.
 func (r *replayer) step(st *step, packet []byte) error {
 	if st.asksID && !r.made {
-		return fmt.Errorf("%w: the last insert id is of before the transaction", errDiverged)
+		return fmt.Errorf("%w: the last insert id is of before the transaction", errOtherIDs)
 	}
 	b := r.b
 	if st.stmt != nil {
@@ -389,7 +363,7 @@ func (r *replayer) checkID(st *step) error {
 	made := left[0] == "0"
 	r.made = r.made || made
 	if made && st.several && (r.b.node.Backend != r.log.node || r.srv.cluster.View().ConfID != r.log.conf) {
-		return fmt.Errorf("%w: ids of several rows", errDiverged)
+		return fmt.Errorf("%w: several rows got theirs from the node", errOtherIDs)
 	}
 	return nil
 }

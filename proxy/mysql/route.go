@@ -138,6 +138,12 @@ func repeatable(c *classify.Class) bool {
 	return repeatableKinds.has(c.Kind) && !c.Flags.Has(classify.MultiStatement)
 }
 
+// lockingRead says whether a statement is a read that is pure but for its locks.
+func lockingRead(c *classify.Class) bool {
+	const harmless = classify.ForUpdate | classify.NonDeterministic | classify.SystemVariable | classify.ServerLocal | classify.VersionComment
+	return c.Kind == classify.ReadWriter && c.Flags.Has(classify.ForUpdate) && c.Flags&^harmless == 0
+}
+
 // atomicKind says whether a statement that the node refuses (read only, not prepared) has done nothing at all.
 func atomicKind(c *classify.Class) bool {
 	return atomicKinds.has(c.Kind) && !c.Flags.Has(classify.MultiStatement|classify.UnknownFunction)

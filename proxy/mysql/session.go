@@ -331,7 +331,7 @@ func (s *session) count(x *exchange, reason routeReason, t target) {
 // classed takes from a statement's class what matters for its run.
 func (x *exchange) classed(c *classify.Class, sql []byte) {
 	x.of, x.flags, x.sql = c.Kind, c.Flags, sql
-	x.repeatable = repeatable(c)
+	x.repeatable, x.locking = repeatable(c), lockingRead(c)
 	x.level = c.Consistency
 	x.atomic = atomicKind(c)
 	x.explains = explainsStateChange(c)
