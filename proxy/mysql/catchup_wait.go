@@ -63,6 +63,7 @@ func (q *waitQueue) take() *waitBatch {
 type applying struct {
 	applied atomic.Uint64 // The number of an acknowledged write up to which the node has applied all.
 	plain   atomic.Bool   // It has no GTID functions.
+	led     atomic.Int64  // Since when it is the writer, if it has applied since then what the group had committed before: see led.
 
 	group     waitQueue // Who waits for all that the cluster has committed.
 	numbers   waitQueue // Who waits for a number.
@@ -130,6 +131,7 @@ func (c *connSet) await(ctx context.Context, node *cluster.Node, w waitFor) erro
 func (c *connSet) runGroup(node *cluster.Node) {
 	defer c.srv.openers.Done()
 	for batch := c.group.take(); batch != nil; batch = c.group.take() {
+		since := c.srv.cluster.View().WriterSince.UnixNano()
 		upTo := c.srv.causal.need(node.Backend)
 		err := c.grouping.on(c.srv, node, always, func(b *backendConn) error {
 			_, err := b.row(waitQuery)
@@ -137,6 +139,7 @@ func (c *connSet) runGroup(node *cluster.Node) {
 		})
 		if err == nil {
 			raise(&c.applied, upTo)
+			c.led.Store(since)
 		}
 		batch.err = tooLate(err)
 		c.batches.Add(1)

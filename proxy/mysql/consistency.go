@@ -41,6 +41,9 @@ func (s *session) awaits(b *backendConn, x *exchange) awaiting {
 	if x.noData || s.trx == b {
 		return awaitNothing
 	}
+	if x.replays && !s.srv.hasLed(b) {
+		return awaitGroup // It must see what its transaction has seen on the writer before, on which others may have committed.
+	}
 	if s.read().strict {
 		return awaitGroup
 	}
@@ -62,11 +65,21 @@ func (s *session) awaits(b *backendConn, x *exchange) awaiting {
 		if w := s.srv.cluster.View().WriterNode(); w == nil || w.Backend != backend {
 			return awaitFresh
 		}
+		if !s.srv.hasLed(b) {
+			return awaitGroup // It may not yet have what other galleys have acknowledged on the writer before.
+		}
 	}
 	if applied < s.srv.causal.need(backend) {
 		return awaitKnown
 	}
 	return awaitNothing
+}
+
+// hasLed says whether b's node is known to have applied, since it is the writer, all that was committed before.
+func (s *Server) hasLed(b *backendConn) bool {
+	view := s.cluster.View()
+	w := view.WriterNode()
+	return w != nil && w.Backend == b.node.Backend && b.set.led.Load() == view.WriterSince.UnixNano()
 }
 
 // acked gives a write on b its number, before the client is told.

@@ -36,6 +36,7 @@ type exchange struct {
 	reads      bool        // It only reads: it may be killed when its time is over or its client is gone.
 	noData     bool        // It sees no data, so that it need not wait for any.
 	commits    bool        // It ends an open transaction, also where another one is open behind it.
+	replays    bool        // It stands for a transaction that is run again.
 	inTrx      bool        // A transaction was open where it runs.
 	sql        []byte      // Its text, where it has one.
 	of         classify.Kind

@@ -224,7 +224,7 @@ func (s *session) resumed(b *backendConn) {
 
 // replayOn runs the session's transaction on b.
 func (s *session) replayOn(b *backendConn, t target, w *wait) error {
-	x := exchange{cmd: &wire.Command{}, effects: effects{sees: tieVariables | tieInsertID, binds: true}, commits: true, writes: true}
+	x := exchange{cmd: &wire.Command{}, effects: effects{sees: tieVariables | tieInsertID, binds: true}, commits: true, writes: true, replays: true}
 	if err := s.catchUpNode(b, &x, t); err != nil {
 		return errNotApplied
 	}
