@@ -41,6 +41,7 @@ func BuildView(prev *View, obs []Observation, rules Rules) *View {
 	}
 	b.elect()
 	b.chooseReaders()
+	b.degrade()
 	b.view.Server = commonFacts(b.view, prev.Server)
 	b.view.Version = prev.Version
 	b.view.Events = differences(prev, b.view)
@@ -102,7 +103,7 @@ func (b *build) judge(i int) bool {
 		n.blocked, n.LostSince, n.Load = was.blocked, was.LostSince, was.Load
 		if was.ID == n.ID {
 			n.wasIn, n.lastConf, n.lastUUID, n.silent = was.wasIn, was.lastConf, was.lastUUID, was.silent
-			n.Evicted, n.evicted = was.Evicted, was.evicted
+			n.Evicted, n.evicted, n.incomplete = was.Evicted, was.evicted, was.incomplete
 		}
 	}
 	switch {
@@ -131,6 +132,7 @@ func (b *build) judge(i int) bool {
 		b.view.reprobe = append(b.view.reprobe, o.Addr)
 		return false
 	}
+	n.completeness()
 	v := Classify(o.Status)
 	n.WriteGrade, n.ReadGrade, n.Reason = v.Write, v.Read, v.Reason
 	return true

@@ -43,6 +43,9 @@ func differences(prev, next *View) []Event {
 	if e, changed := splitChange(prev, next); changed {
 		add(e)
 	}
+	if e, changed := degradedChange(prev, next); changed {
+		add(e)
+	}
 	if e, changed := writerChange(prev, next); changed {
 		add(e)
 	}
@@ -80,12 +83,12 @@ func (v *View) at(addr string) *Node {
 
 // sameUse says whether two views are the same for all that sessions care for.
 func sameUse(a, b *View) bool {
-	if a.agreed.claim != b.agreed.claim || a.Writer != b.Writer || a.WriterReason != b.WriterReason ||
+	if a.agreed.claim != b.agreed.claim || a.Writer != b.Writer || a.WriterReason != b.WriterReason || a.Degraded != b.Degraded ||
 		a.Server != b.Server || !slices.Equal(a.Readers, b.Readers) {
 		return false
 	}
 	return slices.EqualFunc(a.Nodes, b.Nodes, func(x, y Node) bool {
 		return x.Addr == y.Addr && x.ID == y.ID && x.Name == y.Name && x.Reason == y.Reason && x.Role == y.Role &&
-			x.Backend == y.Backend && x.WriteGrade == y.WriteGrade && x.ReadGrade == y.ReadGrade && x.Evicted == y.Evicted && x.Drained == y.Drained
+			x.Backend == y.Backend && x.WriteGrade == y.WriteGrade && x.ReadGrade == y.ReadGrade && x.Evicted == y.Evicted && x.Drained == y.Drained && x.Dirty == y.Dirty
 	})
 }

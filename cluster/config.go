@@ -12,7 +12,7 @@ func SettingsOf(c config.Cluster) Settings {
 		User: c.Monitor.User, Password: c.Monitor.Password.Reveal(),
 		Interval: c.Interval, ProbeTimeout: c.ProbeTimeout,
 		Discover: c.Discover, DiscoverNetworks: c.DiscoverNetworks,
-		ReadsOnWriter: c.ReadsOnWriter, AccountsInterval: c.AccountsInterval,
+		ReadsOnWriter: c.ReadsOnWriter, DegradedReads: c.Degraded == config.DegradedReadonly, AccountsInterval: c.AccountsInterval,
 		InFlightWeight: c.WeightInFlight, ThreadsWeight: c.WeightRunning, QueueWeight: c.WeightQueue,
 		Limits: Limits{QueueLow: c.QueueLow, QueueHigh: c.QueueHigh},
 	}

@@ -18,6 +18,8 @@ const (
 	EventSwitchoverGivenUp
 	EventSplitBrain // nodes are in another primary component, or others than before
 	EventSplitBrainOver
+	EventDegraded // no primary component: nodes are read outside of one
+	EventDegradedOver
 )
 
 // String gives the word for logs, metrics and the page.
@@ -45,6 +47,10 @@ func (k EventKind) String() string {
 		return "split_brain"
 	case EventSplitBrainOver:
 		return "split_brain_over"
+	case EventDegraded:
+		return "degraded"
+	case EventDegradedOver:
+		return "degraded_over"
 	}
 	return "unknown"
 }

@@ -16,7 +16,7 @@ type metrics struct {
 	probeSeconds  *prometheus.HistogramVec
 	probeErrors   *prometheus.CounterVec
 
-	size, confID, version, hasWriter, splitBrain                                *prometheus.Desc
+	size, confID, version, hasWriter, splitBrain, degraded                      *prometheus.Desc
 	reason, role, grade, up, share, load, inFlight, recvQueue                   *prometheus.Desc
 	sendQueue, paused, asked, running, connected, maxConnections, lastCommitted *prometheus.Desc
 }
@@ -45,6 +45,7 @@ func newMetrics(r prometheus.Registerer, m *Monitor) (*metrics, error) {
 		version:        plain("view_version", "Changes of galley's view since it started."),
 		hasWriter:      plain("cluster_has_writer", "Whether there is a writer."),
 		splitBrain:     plain("cluster_split_brain", "Whether a node is in another primary component than the one galley goes by."),
+		degraded:       plain("cluster_degraded", "Whether there is no primary component and nodes are read outside of one (cluster.degraded)."),
 		reason:         perNode("state", "1 for the reason why the node has the use it has.", "reason"),
 		role:           perNode("role", "1 for the role of the node.", "role"),
 		grade:          perNode("grade", "How good the node is for a role: 0 never, 1 last resort, 2 usable.", "role"),
@@ -76,7 +77,7 @@ func newMetrics(r prometheus.Registerer, m *Monitor) (*metrics, error) {
 func (c *metrics) Describe(out chan<- *prometheus.Desc) {
 	c.lease.describe(out)
 	for _, d := range []*prometheus.Desc{
-		c.size, c.confID, c.version, c.hasWriter, c.splitBrain, c.reason, c.role, c.grade, c.up, c.share, c.load, c.inFlight, c.recvQueue,
+		c.size, c.confID, c.version, c.hasWriter, c.splitBrain, c.degraded, c.reason, c.role, c.grade, c.up, c.share, c.load, c.inFlight, c.recvQueue,
 		c.sendQueue, c.paused, c.asked, c.running, c.connected, c.maxConnections, c.lastCommitted,
 	} {
 		out <- d
@@ -95,6 +96,7 @@ func (c *metrics) Collect(out chan<- prometheus.Metric) {
 	send(c.version, float64(v.Version))
 	send(c.hasWriter, flag(v.Writer >= 0))
 	send(c.splitBrain, flag(len(v.Apart()) > 0))
+	send(c.degraded, flag(v.Degraded))
 	for i := range v.Nodes {
 		n, s := &v.Nodes[i], &v.Nodes[i].Status
 		for _, r := range AllReasons() {

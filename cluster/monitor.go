@@ -285,7 +285,7 @@ func (m *Monitor) tell(events []Event) {
 		switch {
 		case e.Kind == EventSplitBrain, e.Kind == EventWriterChanged && e.Addr == "":
 			m.log.Error(e.Kind.String(), args...)
-		case e.Kind == EventNodeEvicted, e.Kind == EventSwitchoverGivenUp, e.To != OK && e.To != Starting:
+		case e.Kind == EventDegraded, e.Kind == EventNodeEvicted, e.Kind == EventSwitchoverGivenUp, e.To != OK && e.To != Starting:
 			m.log.Warn(e.Kind.String(), args...)
 		default:
 			m.log.Info(e.Kind.String(), args...)

@@ -55,6 +55,9 @@ type Rules struct {
 	Lease *Lease
 	// ReadsOnWriter lets the writer be one of the readers.
 	ReadsOnWriter bool
+	// DegradedReads has nodes read that are in no primary component, where no
+	// node is in one.
+	DegradedReads bool
 	// ThreadsWeight and QueueWeight turn Threads_running and the receive
 	// queue into load.
 	ThreadsWeight, QueueWeight float64

@@ -18,6 +18,7 @@ type Settings struct {
 	Discover         bool
 	DiscoverNetworks []netip.Prefix
 	ReadsOnWriter    bool
+	DegradedReads    bool // where there is no primary component
 	AccountsInterval time.Duration
 	// InFlightWeight, ThreadsWeight and QueueWeight make the load of a node
 	// out of galley's own statements there, Threads_running and the receive
@@ -80,7 +81,7 @@ func (s *Settings) rules(started, now time.Time) Rules {
 	// weights are taken in proportion to that.
 	unit := max(s.InFlightWeight, 0.01)
 	return Rules{
-		Now: now, Started: started, Limits: s.Limits, ReadsOnWriter: s.ReadsOnWriter,
+		Now: now, Started: started, Limits: s.Limits, ReadsOnWriter: s.ReadsOnWriter, DegradedReads: s.DegradedReads,
 		ThreadsWeight: s.ThreadsWeight / unit, QueueWeight: s.QueueWeight / unit,
 		Interval: s.Interval, SuspectAfter: suspectAfter, Settle: settle, Forget: forget, Startup: startup,
 	}

@@ -70,6 +70,9 @@ type Node struct {
 	// Apart says that it is in another primary component than the one galley
 	// goes by: a split brain.
 	Apart bool
+	// Dirty says that it is read outside of a primary component: with
+	// wsrep_dirty_reads=ON, as the view is Degraded.
+	Dirty bool
 
 	rank     int // order in the configuration; discovered ones come last
 	blocked  bool
@@ -80,6 +83,7 @@ type Node struct {
 	evicted  time.Time // since when it is Evicted
 	// apartSince is since when it has claimed another primary component.
 	apartSince time.Time
+	incomplete bool // when it was last in a primary component, it lacked data
 }
 
 // View is one picture of the cluster. It is immutable: everything reachable
@@ -99,6 +103,9 @@ type View struct {
 	Readers      []int // usable for reads now, best grade only
 	Server       ServerFacts
 	Events       []Event // what is different from the view before
+	// Degraded says that no node is in a primary component and that Readers
+	// are outside of one: they are read all the same, and nothing is written.
+	Degraded bool
 
 	switched bool // the writer is another one because that was asked for
 
@@ -106,7 +113,9 @@ type View struct {
 	agreed  agreement
 	reprobe []string  // addresses whose answers are too old to judge them by
 	wake    time.Time // when time alone changes the view; zero for never
-	readers []*balancer.Backend
+	// noPrimary is since when no node that answers is in a primary component.
+	noPrimary time.Time
+	readers   []*balancer.Backend
 }
 
 // WriterNode is the writer, or nil.

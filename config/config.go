@@ -212,6 +212,12 @@ const (
 	CompressionOff  = "off"
 )
 
+// The values of Cluster.Degraded.
+const (
+	DegradedWait     = "wait"
+	DegradedReadonly = "readonly"
+)
+
 // The values of Cluster.Lease.
 const (
 	LeaseAuto     = "auto"
@@ -248,6 +254,8 @@ type Cluster struct {
 	DiscoverNetworks []netip.Prefix
 	// ReadsOnWriter lets the writer take reads although there are readers.
 	ReadsOnWriter bool
+	// Degraded is DegradedWait or DegradedReadonly.
+	Degraded string
 	// TLS is TLS towards nodes.
 	TLS ClientTLS
 	// SendProxyProtocol begins each backend conn with a PROXY header that has the client's address.

@@ -176,6 +176,11 @@ func clusterSettings() []Setting {
 			Doc:     "Let the writer take reads although there are readers.",
 			binding: boolean(func(c *Config) *bool { return &c.Cluster.ReadsOnWriter }),
 		}, {
+			Path: "cluster.degraded", Type: "wait or readonly", Default: DegradedWait,
+			Doc: "While no node is in a primary component: wait has all statements wait (mysql.wait_for_node) and then refused; readonly serves reads from nodes that are left, " +
+				"which may be old (wsrep_dirty_reads), and refuses everything that may write at once.",
+			binding: text(func(c *Config) *string { return &c.Cluster.Degraded }, oneOf(DegradedWait, DegradedReadonly)),
+		}, {
 			Path: "cluster.accounts_interval", Type: "duration", Default: "5s",
 			Doc:     "Time between two imports of accounts.",
 			binding: duration(func(c *Config) *time.Duration { return &c.Cluster.AccountsInterval }, 100*time.Millisecond, time.Hour),

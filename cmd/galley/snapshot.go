@@ -40,6 +40,8 @@ func (g *galley) ready(view *cluster.View) (ok bool, why string) {
 	switch {
 	case stopping:
 		return false, "galley is stopping"
+	case view.Degraded:
+		return false, "no primary component: reads only"
 	case view.Writer < 0:
 		return false, "no writer: " + view.WriterReason.String()
 	case len(view.Readers) == 0:
@@ -51,7 +53,9 @@ func (g *galley) ready(view *cluster.View) (ok bool, why string) {
 }
 
 func (g *galley) clusterPart(view *cluster.View) admin.Cluster {
-	c := admin.Cluster{StateUUID: view.StateUUID, ConfID: view.ConfID, Size: view.Size, Primary: view.ConfID >= 0, SplitBrain: view.SplitBrain()}
+	c := admin.Cluster{StateUUID: view.StateUUID, ConfID: view.ConfID, Size: view.Size, SplitBrain: view.SplitBrain(), Degraded: view.Degraded}
+	_, c.Outage = view.Outage()
+	c.Primary = view.ConfID >= 0 && c.Outage == ""
 	if w := view.WriterNode(); w != nil {
 		c.Writer, c.Name = nodeID(w), w.Status.ClusterName
 	} else {
@@ -81,7 +85,7 @@ func eventText(e *cluster.Event) string {
 			text = fmt.Sprintf("is the writer; %s was left: %s", e.Was, words(e.From))
 		}
 	case cluster.EventNodeAdded, cluster.EventNodeRemoved, cluster.EventNodeEvicted, cluster.EventNodeRestarted, cluster.EventViewChanged, cluster.EventClusterChanged, cluster.EventSwitchoverGivenUp,
-		cluster.EventSplitBrain, cluster.EventSplitBrainOver:
+		cluster.EventSplitBrain, cluster.EventSplitBrainOver, cluster.EventDegraded, cluster.EventDegradedOver:
 	}
 	if e.Detail != "" {
 		text += " (" + e.Detail + ")"
@@ -170,6 +174,7 @@ func (g *galley) mysqlPart() admin.MySQL {
 func (g *galley) problems(view *cluster.View) []admin.Problem {
 	all := g.underWay()
 	all = append(all, splitProblems(view)...)
+	all = append(all, outageProblems(view)...)
 	all = append(all, pauseProblems(view, g.monitor.History)...)
 	accounts := g.accounts.State()
 	if unseen := accounts.Unseen; unseen != nil && accounts.Err == nil {

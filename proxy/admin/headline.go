@@ -38,6 +38,8 @@ func mainHeadline(s Snapshot) headline {
 	switch {
 	case len(s.Nodes) == 0:
 		return headline{Level: levelIdle, Text: "No node seen yet", Detail: lookingFor(s.NotReady)}
+	case s.Cluster.Degraded:
+		return headline{Level: levelBad, Text: "Read-only: no primary component", Detail: s.Cluster.Outage}
 	case s.Cluster.Writer == "":
 		why := firstOf(humanReason(s.Cluster.NoWriter), s.NotReady, "no node is usable for writes")
 		return headline{Level: levelBad, Text: "No writer: " + why, Detail: noWriterDetail(s, used), Call: "No writer: " + why}

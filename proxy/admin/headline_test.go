@@ -17,6 +17,7 @@ func TestHeadlineSaysTheWorstFirst(t *testing.T) {
 		"no writer":            {func(s *Snapshot) { s.Cluster.Writer, s.Cluster.NoWriter = "", "every node is read only" }, levelBad, "No writer: every node is read only"},
 		"no writer, no reason": {func(s *Snapshot) { s.Cluster.Writer = "" }, levelBad, "No writer: no node is usable for writes"},
 		"no primary":           {func(s *Snapshot) { s.Cluster.Primary = false }, levelBad, "No primary component"},
+		"read-only":            {func(s *Snapshot) { s.Cluster.Degraded, s.Cluster.Outage, s.Cluster.Writer = true, "x", "" }, levelBad, "Read-only: no primary component"},
 		"split brain":          {func(s *Snapshot) { s.Cluster.SplitBrain = "x" }, levelBad, "Split brain: there are two primary components"},
 		"stopping":             {func(s *Snapshot) { s.Ready, s.NotReady = false, "shutting down" }, levelWarn, "Not ready: shutting down"},
 		"donor":                {func(s *Snapshot) { s.Nodes[2].Role, s.Nodes[2].Reason = RoleIdle, "donor" }, levelWarn, "2 of 3 nodes usable: node3 is donor"},

@@ -37,6 +37,8 @@ type Cluster struct {
 	Writer        string // node ID; empty when there is none
 	NoWriter      string // why there is no writer, in words
 	SplitBrain    string // which nodes are in another primary component, in words; empty when none is
+	Outage        string // what it means that no node is in a primary component, in words; empty when one is
+	Degraded      bool   // then reads are answered all the same
 	WriterHistory []WriterChange
 	Events        []Event
 }

@@ -40,6 +40,8 @@ type clusterDoc struct {
 	Writer        string            `json:"writer"`
 	NoWriter      string            `json:"no_writer"`
 	SplitBrain    string            `json:"split_brain"`
+	Outage        string            `json:"outage"`
+	Degraded      bool              `json:"degraded"`
 	WriterHistory []writerChangeDoc `json:"writer_history"`
 	Events        []eventDoc        `json:"events"`
 }
@@ -206,7 +208,7 @@ func newStatusDoc(s Snapshot, h *history) statusDoc {
 
 func newClusterDoc(c Cluster) clusterDoc {
 	doc := clusterDoc{
-		Name: c.Name, StateUUID: c.StateUUID, ConfID: c.ConfID, Size: c.Size, Primary: c.Primary, Writer: c.Writer, NoWriter: c.NoWriter, SplitBrain: c.SplitBrain,
+		Name: c.Name, StateUUID: c.StateUUID, ConfID: c.ConfID, Size: c.Size, Primary: c.Primary, Writer: c.Writer, NoWriter: c.NoWriter, SplitBrain: c.SplitBrain, Outage: c.Outage, Degraded: c.Degraded,
 		WriterHistory: make([]writerChangeDoc, 0, len(c.WriterHistory)),
 		Events:        make([]eventDoc, 0, len(c.Events)),
 	}

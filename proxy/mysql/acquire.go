@@ -18,7 +18,7 @@ func (s *session) acquire(view *cluster.View, node *cluster.Node, reads bool) (*
 		w.ch = make(chan delivery, 2) // With room for a wake-up in front of what it waits for.
 	}
 	w.session, w.node, w.login = s, node, &s.login
-	w.key = poolKey{user: s.login.user, account: s.login.account, caps: s.login.caps, reads: reads, bare: s.state.schema == "", client: s.login.client}
+	w.key = poolKey{user: s.login.user, account: s.login.account, caps: s.login.caps, reads: reads, dirty: dirtyNode(view, node), bare: s.state.schema == "", client: s.login.client}
 	for {
 		b, room := set.take(w)
 		if !room {
@@ -36,6 +36,10 @@ func (s *session) acquire(view *cluster.View, node *cluster.Node, reads bool) (*
 		}
 		if b.rescue != nil {
 			s.save(b)
+		}
+		if b.dirty && s.wantsReset(b) {
+			s.drop(b)
+			continue
 		}
 		s.collect() // What was left on the conn before this one comes first.
 		if b.lost.Load() {
@@ -126,7 +130,7 @@ func (w *waiter) servedIn(view *cluster.View) bool {
 		writer := view.WriterNode()
 		return writer != nil && writer.Backend == w.node.Backend
 	}
-	return slices.ContainsFunc(view.Readers, func(i int) bool { return view.Nodes[i].Backend == w.node.Backend })
+	return w.key.dirty == view.Degraded && slices.ContainsFunc(view.Readers, func(i int) bool { return view.Nodes[i].Backend == w.node.Backend })
 }
 
 // fullError says that no conn came free.

@@ -28,6 +28,7 @@ type backendConn struct {
 	caps     wire.Capability
 	charset  uint8 // Of its login.
 	readOnly bool  // It refuses writes.
+	dirty    bool  // It reads outside of a primary component.
 	opened   int64 // In ticks of the server's.
 
 	// The state of the session in the node.

@@ -31,6 +31,9 @@ func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 			return 0, &backendError{err}
 		}
 	}
+	if reset && b.dirty {
+		return 0, &backendError{errNoReset}
+	}
 	b.out = b.out[:0]
 	if reset {
 		n += b.appendReset()

@@ -94,7 +94,8 @@ func (c *connSets) forget(view *cluster.View) {
 type wait struct {
 	until time.Time
 	began time.Time
-	tries int // Runs of the command so far.
+	tries int       // Runs of the command so far.
+	x     *exchange // What waits; nil for something of galley's own.
 }
 
 // left is how much of the time that the session may wait is left, from the first time that it has to.
@@ -111,6 +112,9 @@ func (w *wait) left(limit time.Duration) time.Duration {
 func (s *session) conn(t target, w *wait) (*backendConn, error) {
 	switch {
 	case t == toTransaction && s.trx != nil:
+		if s.trx.dirty {
+			return s.trx, s.inDegraded(s.srv.cluster.View(), w)
+		}
 		return s.trx, nil
 	case t == toLast && s.last != nil && s.holds(s.last):
 		return s.last, nil
@@ -120,6 +124,9 @@ func (s *session) conn(t target, w *wait) (*backendConn, error) {
 	for {
 		changed := s.srv.cluster.Changed()
 		view := s.srv.cluster.View()
+		if err := s.inDegraded(view, w); err != nil {
+			return nil, err
+		}
 		b, err := s.connIn(view, t)
 		if err != nil && (t == toReader || t == toNode) && isRefusal(err) && !isFull(err) {
 			t = toWriter // A schema, an account or a right may be too new for the reader.
@@ -155,7 +162,10 @@ func (s *session) connIn(view *cluster.View, t target) (*backendConn, error) {
 		return on, nil
 	}
 	node := view.WriterNode()
-	if node == nil {
+	switch {
+	case view.Degraded:
+		return s.dirtyIn(view)
+	case node == nil:
 		return nil, nil
 	}
 	if b := s.writer.conn; b != nil {

@@ -38,7 +38,7 @@ func (s *session) levelIn(hint classify.Consistency) string {
 
 // awaits says what x must wait for before it runs on b.
 func (s *session) awaits(b *backendConn, x *exchange) awaiting {
-	if x.noData || s.trx == b {
+	if x.noData || s.trx == b || b.dirty {
 		return awaitNothing
 	}
 	if x.replays && !s.srv.hasLed(b) {

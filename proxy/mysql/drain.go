@@ -16,6 +16,7 @@ func (s *Server) watch(ctx context.Context) {
 	type charsets struct{ server, collation, client string }
 	var known charsets
 	var was epoch
+	degraded := false
 	for {
 		changed := s.cluster.Changed()
 		view := s.cluster.View()
@@ -37,6 +38,7 @@ func (s *Server) watch(ctx context.Context) {
 		s.follow(was, now)
 		was = now.after(was)
 		s.leaveDrained(view)
+		degraded = s.leaveDegraded(ctx, degraded, view)
 		s.since106.Store(since106(view))
 		select {
 		case <-changed:

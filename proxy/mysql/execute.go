@@ -14,7 +14,7 @@ const attempts = 5
 // execute runs x's command on the conn for t, on another one if it surely did not run there or may run again, and sees to it that the client has an answer.
 // Its error ends the session.
 func (s *session) execute(t target, x *exchange) error {
-	var w wait
+	w := wait{x: x}
 	for ; ; w.tries++ {
 		if err := s.enterGate(t, x, &w); err != nil {
 			return s.giveUp(x, err)
@@ -218,6 +218,9 @@ func (s *session) failed(b *backendConn, x *exchange, err error, held bool, w *w
 		return false, err
 	}
 	if refused, ok := errors.AsType[*refusedError](err); ok {
+		if told := refusedDirty(b, refused.ServerError); told != nil {
+			return false, s.writeError(told)
+		}
 		if held || !s.pause(w) {
 			return false, s.writeError(refused.ServerError)
 		}

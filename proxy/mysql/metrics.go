@@ -33,6 +33,7 @@ type metrics struct {
 	sessions   atomic.Uint64
 	closed     [closeReasons]atomic.Uint64
 	waiting    atomic.Int64
+	degraded   atomic.Uint64 // Statements refused because there was no primary component.
 	gated      atomic.Uint64 // Statements that the gate has held.
 	kills      [killReasons]atomic.Uint64
 	pins       [pinCount]atomic.Uint64

@@ -15,7 +15,7 @@ func newDesc(name, help string, labels ...string) *prometheus.Desc {
 type collector struct {
 	srv                                                                         *Server
 	statements, latency, errors, sessions, opened, closed, waiting, lost, dials *prometheus.Desc
-	retries, hidden, kills, held, refused, pinned, pins, gated                  *prometheus.Desc
+	retries, hidden, kills, held, refused, pinned, pins, gated, degraded        *prometheus.Desc
 	pools                                                                       poolDescs
 	replays                                                                     replayDescs
 	causal                                                                      causalDescs
@@ -36,6 +36,7 @@ func newCollector(srv *Server) *collector {
 		dials:      desc("backend_dial_errors_total", "Backend conns that could not be opened."),
 		retries:    desc("retries_total", "Commands run again on another node."),
 		gated:      desc("statements_held_by_switchovers_total", "Transactions and writes that had to wait for a switchover, or for transactions that are run again, before they began."),
+		degraded:   desc("statements_refused_degraded_total", "Statements refused at once because there was no primary component and only reads were answered (cluster.degraded)."),
 		held:       desc("statements_held", "Statements that wait for their turn, because as many run as may."),
 		refused:    desc("statements_refused_total", "Statements refused because their turn has not come in time."),
 		kills:      desc("kills_total", "Sessions and statements killed, by reason.", "reason"),
@@ -50,7 +51,7 @@ func newCollector(srv *Server) *collector {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.statements, c.latency, c.errors, c.sessions, c.opened, c.closed, c.waiting, c.lost, c.dials, c.retries, c.hidden, c.kills, c.held, c.refused, c.pinned, c.pins, c.gated} {
+	for _, d := range []*prometheus.Desc{c.statements, c.latency, c.errors, c.sessions, c.opened, c.closed, c.waiting, c.lost, c.dials, c.retries, c.hidden, c.kills, c.held, c.refused, c.pinned, c.pins, c.gated, c.degraded} {
 		ch <- d
 	}
 	c.pools.describe(ch)
@@ -80,6 +81,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	count(c.retries, m.retries.Load())
 	c.replays.collect(ch, m)
 	count(c.gated, m.gated.Load())
+	count(c.degraded, m.degraded.Load())
 	count(c.hidden, m.hidden.Load())
 	c.causal.collect(ch, &c.srv.index)
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {

@@ -46,7 +46,7 @@ func (s *session) attempt(t target, b *backendConn, x *exchange, w *wait) (again
 // whoever waits for its rest does not miss it. Where it is not permitted, again says whether to choose a conn once more, which is after a wait; err is a *wire.ServerError for the client or an
 // *errSession where there is nothing to wait for, and errNotWriter where b is as good as lost.
 func (s *session) permitted(t target, b *backendConn, w *wait) (again bool, err error) {
-	if t == toReader || t == toNode || t == toLast || b == s.reader.conn {
+	if t == toReader || t == toNode || t == toLast || b == s.reader.conn || b.dirty {
 		return false, nil
 	}
 	changed := s.srv.cluster.Changed()

@@ -17,6 +17,7 @@ type poolKey struct {
 	account accountRow
 	caps    wire.Capability
 	reads   bool           // Set up so that the node refuses writes.
+	dirty   bool           // Set up for reads outside of a primary component.
 	bare    bool           // Without a schema: a conn that has had one never gets rid of it.
 	client  netip.AddrPort // Where the node is told who the client is.
 }
@@ -223,7 +224,7 @@ func (b *backendConn) missed() bool {
 func (c *connSet) give(b *backendConn) {
 	b.endRescue()
 	c.mu.Lock()
-	if b.lost.Load() || b.killers.Load() != 0 || b.retire || c.tooOld(b) || b.pool.stale && !c.awaited(b) || c.gone || drained(b.node) || len(b.Window()) > 0 {
+	if b.lost.Load() || b.killers.Load() != 0 || b.retire || c.tooOld(b) || b.pool.stale && !c.awaited(b) || c.gone || drained(b.node) || c.spent(b) || len(b.Window()) > 0 {
 		c.forgetConn(b)
 		c.bury(b)
 		c.pump(time.Time{})

@@ -25,6 +25,9 @@ func (c *connSet) openOne(node *cluster.Node, p *connPool, l *login) {
 	if p.key.reads {
 		l.setup += onlyReads
 	}
+	if p.key.dirty {
+		l.setup += dirtyReads
+	}
 	b, err := c.srv.dialBackend(c.srv.life, node, l)
 	c.mu.Lock()
 	c.opening--
@@ -38,7 +41,7 @@ func (c *connSet) openOne(node *cluster.Node, p *connPool, l *login) {
 		return
 	}
 	c.opened.Add(1)
-	b.set, b.pool, b.readOnly, b.charset = c, p, p.key.reads, l.charset
+	b.set, b.pool, b.readOnly, b.dirty, b.charset = c, p, p.key.reads, p.key.dirty, l.charset
 	b.opened, b.usedAt = c.srv.tick.Load(), time.Now()
 	b.vars, _ = c.srv.charsets.find(l.charset)
 	c.conns[b] = struct{}{}

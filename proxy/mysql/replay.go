@@ -108,6 +108,9 @@ func (s *session) resume(x *exchange, w *wait) (again bool, end error) {
 	}
 	result := replayNoNode
 	for lost := 0; lost < attempts; {
+		if s.srv.cluster.View().Degraded && s.log.wrote {
+			break // Nobody can take it.
+		}
 		b, err := s.conn(t, w)
 		if err != nil {
 			if _, ok := errors.AsType[*errSession](err); ok {
