@@ -81,6 +81,7 @@ type Lease struct {
 	// Owned by Run.
 	shared   *sharedDrains
 	drained  []string // names, as the rows have them
+	hard     int64    // the epoch of the newest move that did not wait for what was open
 	rules    lease.State
 	store    leaseStore
 	at       string // the node that store asks
@@ -109,6 +110,7 @@ type leaseGrant struct {
 	permit lease.Permit
 	until  time.Time
 	moving bool
+	cut    bool // the newest move did not wait for what was open on the writer
 	// alone is until when this galley is surely the only one that acknowledges
 	// writes, as time since origin; for ever where there is no lease.
 	alone time.Duration
@@ -243,6 +245,11 @@ func (v *View) Permit(b *balancer.Backend) Permit {
 	}
 	return Granted
 }
+
+// Cut says whether the writer's role was taken from the node before without
+// waiting for what was open there, so that other galleys may have transactions
+// to run again. It is false where there is no lease.
+func (v *View) Cut() bool { return v.lease != nil && v.lease.grant.Load().cut }
 
 // byID finds a node by its group UUID; -1 if there is none.
 func (v *View) byID(id string) int {

@@ -331,6 +331,10 @@ func (l *Lease) publish(view *View) {
 	if l.phase == leaseKept {
 		g.writer, g.moving, g.permit = row.Writer, row.Moving(), l.rules.Permit(now)
 		g.until = l.origin.Add(l.rules.Until())
+		if row.Moving() && !row.Soft {
+			l.hard = row.Epoch
+		}
+		g.cut = row.Epoch-l.hard <= 1
 		if now < l.still {
 			g.permit = lease.Nothing // The others do not know of this one yet, and would read what they have.
 		}

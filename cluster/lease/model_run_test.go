@@ -6,13 +6,16 @@ import (
 	"time"
 )
 
-// modelLimit bounds the states of one start; GALLEY_MODEL=all takes more ticks and has no bound that matters.
-const modelLimit = 60_000
+// modelLimit bounds the states of one start; GALLEY_MODEL=all takes more ticks, and as many states as the memory of a usual machine holds.
+const (
+	modelLimit    = 30_000
+	modelLimitAll = 1_500_000
+)
 
 func TestModel(t *testing.T) {
 	limit, more := modelLimit, int8(0)
 	if os.Getenv("GALLEY_MODEL") == "all" {
-		limit, more = 20_000_000, 2
+		limit, more = modelLimitAll, 1
 	}
 	all := 0
 	for _, c := range []struct {
@@ -20,13 +23,18 @@ func TestModel(t *testing.T) {
 		start world
 	}{
 		{"two galleys start", newWorld(2, bounds{ticks: 1})},
-		{"one loses sight of a node", settled(2, bounds{ticks: 2 + more, sights: 1})},
-		{"a galley dies", settled(2, bounds{ticks: 1 + more, sights: 1, deaths: 1})},
-		{"an answer is lost", settled(2, bounds{ticks: 1 + more, sights: 1, losses: 1})},
-		{"an answer is late", settled(2, bounds{ticks: 1 + more, sights: 1, lates: 1})},
-		{"the writer dies under writes", settled(2, bounds{ticks: 1 + more, sights: 1, crashes: 1, writes: 1})},
-		{"an operator moves it", settled(2, bounds{ticks: 1 + more, orders: 2})},
-		{"three galleys", settled(3, bounds{ticks: more, sights: 1})},
+		{"one loses sight of a node", settled(2, bounds{ticks: 2 + 2*more, sights: 1})},
+		{"each loses sight of a node", settled(2, bounds{ticks: 1 + more, sights: 2})},
+		{"a galley dies", settled(2, bounds{ticks: 1 + 2*more, sights: 1, deaths: 1})},
+		{"an answer is lost", settled(2, bounds{ticks: 1 + 2*more, sights: 1, losses: 1})},
+		{"an answer is late", settled(2, bounds{ticks: 1 + 2*more, sights: 1, lates: 1})},
+		{"the writer dies under writes", settled(2, bounds{ticks: 1 + 2*more, sights: 1, crashes: 1, writes: 1})},
+		{"an operator moves it", settled(2, bounds{ticks: 1 + 2*more, orders: 2})},
+		{"three galleys start", newWorld(3, bounds{})},
+		{"one of three loses sight of a node", settled(3, bounds{ticks: 1 + more, sights: 1})},
+		{"two of three lose sight of nodes", settled(3, bounds{ticks: 1, sights: 2})},
+		{"one of three dies", settled(3, bounds{ticks: 1, sights: 1, deaths: 1})},
+		{"an operator moves it under three", settled(3, bounds{ticks: 1 + more, orders: 1})},
 	} {
 		began := time.Now()
 		states, wrong := explore(c.start, none, limit)

@@ -95,7 +95,7 @@ func (s *Server) expectLost(view *cluster.View) {
 		return
 	}
 	lost := s.lostTransactions(view)
-	if was != nil && (len(lost) > 0 || hasFallen(view, was)) && s.peers() {
+	if was != nil && (len(lost) > 0 || view.Cut()) && s.peers() {
 		g.precedePeers()
 	}
 	if len(lost) == 0 {
@@ -124,16 +124,6 @@ func (g *gate) precedePeers() {
 	g.add(1)
 	of := g.first.done
 	time.AfterFunc(precedeOthers, func() { g.end(of, 1) })
-}
-
-// hasFallen says whether a node that was the writer cannot be it any more.
-func hasFallen(view *cluster.View, was *balancer.Backend) bool {
-	for i := range view.Nodes {
-		if node := &view.Nodes[i]; node.Backend == was {
-			return node.WriteGrade == cluster.Never && !node.Drained
-		}
-	}
-	return true
 }
 
 // lostTransactions are the sessions whose transactions are on nodes that are gone, and are not yet run again.

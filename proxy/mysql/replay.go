@@ -236,7 +236,6 @@ func (s *session) replayOn(b *backendConn, t target, w *wait) error {
 	if again, err := s.permitted(t, b, w); again || err != nil {
 		return noPermit(err)
 	}
-	s.srv.gate.replaying()
 	s.runs(b, &x)
 	defer s.shown.running.Store(nil)
 	if s.ctx.Err() != nil {
@@ -258,6 +257,9 @@ func (s *session) replayOn(b *backendConn, t target, w *wait) error {
 		st := &s.log.steps[i]
 		if err := r.step(st, s.log.text[from:st.end]); err != nil {
 			return fmt.Errorf("statement %d of %d: %w", i+1, len(s.log.steps), err)
+		}
+		if i == 0 {
+			s.srv.gate.replaying() // Not before: the node may be the one that is lost, as nobody knows yet.
 		}
 		from = st.end
 	}
