@@ -13,6 +13,7 @@ LDFLAGS  := -s -w -X=runtime.godebugDefault=schedtrace=2000000000 -X main.buildV
 
 GOLANGCI_VERSION := 2.15.0
 TOOLS            ?= $(CURDIR)/.cache/bin
+PEBBLE_VERSION   := v2.10.1
 GOLANGCI         := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 
 # WordPress as the demo and the tests of the web tier use it.
@@ -24,7 +25,7 @@ export GOFLAGS += -p=$(JOBS)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test unit race e2e e2e-all torture browser mtr drivers differential bench fuzz lint tools docs clean
+.PHONY: help build demo test unit race e2e e2e-all torture browser acme mtr drivers differential bench fuzz lint tools docs clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +72,10 @@ browser: build ## Write, publish, comment and search in a WordPress behind galle
 	./e2e/install.sh browser
 	./e2e/wordpress.sh $(WORDPRESS)
 	E2E_GALLEY="$(CURDIR)/$(BIN)" WORDPRESS=$(WORDPRESS) E2E_BROWSER="$(CURDIR)/.cache/browser" go test -tags e2e -count 1 -timeout 15m -v -run '^TestBrowser$$' ./e2e/web
+
+acme: build ## Certificates from a real ACME server on this machine (Pebble), by HTTP and by TLS
+	GOBIN=$(TOOLS) go install github.com/letsencrypt/pebble/v2/cmd/pebble@$(PEBBLE_VERSION) github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv@$(PEBBLE_VERSION)
+	E2E_GALLEY="$(CURDIR)/$(BIN)" E2E_PEBBLE="$(TOOLS)/pebble" go test -tags e2e -count 1 -timeout 10m -v -run '^TestACME$$' ./e2e/webonly
 
 mtr: build ## All of MariaDB's own tests in e2e/mtr.list, plain and by both binary protocols, on a node and through galley
 	./e2e/install.sh e2e

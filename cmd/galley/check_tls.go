@@ -53,7 +53,7 @@ func (r *report) files(section string, files proxy.Files, now time.Time) {
 	if err == nil {
 		return
 	}
-	text := section + ".cert_file (" + files.Cert + "): " + err.Error() + "."
+	text := section + ", cert_file (" + files.Cert + "): " + err.Error() + "."
 	if severe {
 		r.fail(text, "")
 		return

@@ -16,6 +16,7 @@ const dialLimit = 2 * time.Second
 
 // web looks at what the web tier needs: directories that can be read, and a php-fpm that listens.
 func (r *report) web(ctx context.Context, c *config.Config) {
+	r.webTLS(ctx, c, time.Now())
 	for i := range c.Web.Sites {
 		s := &c.Web.Sites[i]
 		for _, dir := range []string{s.Root, s.ErrorPages, s.AccelRoot} {

@@ -188,6 +188,12 @@ func TestWebProblems(t *testing.T) {
 		"unknown name": {pool(func(p *admin.WebPool) {
 			p.Unresolved = []admin.Unresolved{{Name: "web.internal:9000", Error: "no such host"}}
 		}), []string{"warning: The backend web.internal:9000 of the pool php cannot be looked up: no such host"}},
+		"certificates": {
+			&admin.Web{Certificates: []admin.WebCertificate{
+				{Source: "file", Error: "the certificate expired on 2026-01-01", Severe: true}, {Hosts: []string{"a.test"}, Source: "acme", Error: "no such host"}, {Hosts: []string{"b.test"}, Source: "acme"},
+			}},
+			[]string{"error: The certificate of all sites: the certificate expired on 2026-01-01.", "warning: ACME brings no certificate for a.test: no such host. Ports 80 and 443"},
+		},
 		"database gone": {&admin.Web{Database: "there is no writer: none", Pools: pool(func(*admin.WebPool) {}).Pools}, []string{"warning: The database keeps pages waiting: there is no writer: none."}},
 	}
 	for name, tt := range tests {

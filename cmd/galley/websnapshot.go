@@ -10,6 +10,7 @@ import (
 
 	"galley/proxy/admin"
 	"galley/proxy/web"
+	"galley/proxy/web/certs"
 	"galley/proxy/web/fpm"
 )
 
@@ -23,6 +24,10 @@ func (t *webTier) snapshot() *admin.Web {
 		Connections: s.Connections, MaxConnections: s.MaxConnections, TurnedAway: uint64(s.Refused), NoSite: uint64(s.Unknown), Database: t.trouble(),
 	}
 	w.HTTP, w.HTTPS = t.server.Addrs()
+	w.HTTP3 = s.HTTP3
+	for i := range s.Certificates {
+		w.Certificates = append(w.Certificates, admin.WebCertificate(s.Certificates[i]))
+	}
 	waiting := map[string]int64{}
 	for _, p := range t.running() {
 		part := p.Snapshot()
@@ -51,13 +56,20 @@ func (t *webTier) running() []*fpm.Pool {
 }
 
 func sitePart(s *web.SiteSnapshot) admin.WebSite {
-	return admin.WebSite{
+	site := admin.WebSite{
 		Name: s.Name, Hosts: s.Hosts, Pool: s.Pool, Root: s.Root, WordPress: s.WordPress, Running: s.Running, SentBytes: uint64(s.Bytes),
 		Answers: admin.WebAnswers{
 			Informed: uint64(s.Classes[1]), OK: uint64(s.Classes[2]), Redirected: uint64(s.Classes[3]), ClientErrors: uint64(s.Classes[4]), ServerErrors: uint64(s.Classes[5]),
 		},
 		Files: webBuckets(s.Files), Scripts: webBuckets(s.Scripts),
 	}
+	if c := s.Cache; c != nil {
+		site.Cache = &admin.WebCache{
+			Hits: uint64(c.Hits + c.Waited), Stale: uint64(c.Stale + c.Saved), Made: uint64(c.Misses + c.Refreshed), Passed: uint64(c.Passed), Skipped: uint64(c.Skipped),
+			Purged: uint64(c.Purged), Pages: int64(c.Entries), Bytes: c.Bytes,
+		}
+	}
+	return site
 }
 
 func webBuckets(steps []web.Step) []admin.Bucket {
@@ -155,8 +167,30 @@ func webProblems(now time.Time, w *admin.Web) []admin.Problem {
 			})
 		}
 	}
+	all = append(all, certProblems(w.Certificates)...)
 	if w.Database != "" && len(w.Pools) > 0 {
 		all = append(all, admin.Problem{Severity: admin.SeverityWarning, Text: "The database keeps pages waiting: " + w.Database + "."})
+	}
+	return all
+}
+
+// certProblems are the certificates that browsers do not believe, or soon will not.
+func certProblems(certificates []admin.WebCertificate) []admin.Problem {
+	var all []admin.Problem
+	for i := range certificates {
+		c := &certificates[i]
+		if c.Error == "" {
+			continue
+		}
+		p := admin.Problem{Severity: admin.SeverityWarning, Text: "The certificate of " + cmp.Or(strings.Join(c.Hosts, ", "), "all sites") + ": " + c.Error + "."}
+		if c.Severe {
+			p.Severity = admin.SeverityError
+		}
+		if c.Source == certs.FromACME {
+			p.Text = strings.Replace(p.Text, "The certificate of", "ACME brings no certificate for", 1)
+			p.Do = "Ports 80 and 443 of that name have to lead to galley. It tries again by itself, and at once after a SIGHUP."
+		}
+		all = append(all, p)
 	}
 	return all
 }

@@ -76,3 +76,15 @@ func age(d time.Duration) string {
 	}
 	return fmt.Sprintf("%d d %d h", int(d.Hours())/24, int(d.Hours())%24)
 }
+
+// bytesText writes how much memory something takes.
+func bytesText(n int64) string {
+	const step = 1024
+	switch {
+	case n < step:
+		return strconv.FormatInt(n, 10) + " B"
+	case n < step*step:
+		return strconv.FormatInt(n/step, 10) + " KiB"
+	}
+	return strconv.FormatFloat(float64(n)/(step*step), 'f', 1, 64) + " MiB"
+}

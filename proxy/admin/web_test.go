@@ -24,8 +24,15 @@ func healthyWeb() *Web {
 			{
 				Name: "example.com", Hosts: []string{"example.com", "www.example.com"}, Pool: "php", WordPress: true, Running: 4,
 				Answers: WebAnswers{OK: 900, Redirected: 50, ClientErrors: 40, ServerErrors: 10}, SentBytes: 1 << 20, Files: buckets(100), Scripts: buckets(900),
+				Cache: &WebCache{Hits: 60, Stale: 20, Made: 15, Passed: 5, Skipped: 7, Purged: 3, Pages: 2, Bytes: 3 << 20},
 			},
 			{Name: "*", Hosts: []string{"*"}, Root: "/var/www", Answers: WebAnswers{OK: 500}, Files: buckets(500)},
+		},
+		HTTPS: "0.0.0.0:443", HTTP3: true,
+		Certificates: []WebCertificate{
+			{Hosts: nil, Source: "file", Until: testTime.Add(1000 * time.Hour)},
+			{Site: "example.com", Hosts: []string{"example.com"}, Source: "acme", Error: "no such name", Severe: true},
+			{Site: "example.com", Hosts: []string{"www.example.com"}, Source: "acme"},
 		},
 		Pools: []WebPool{{
 			Name: "php", QueueLength: 100, QueueTime: 10 * time.Second, Took: 40 * time.Millisecond, Given: 2000, Waited: time.Second,
@@ -158,7 +165,7 @@ func TestPageOfTheWebTier(t *testing.T) {
 	}
 	page := ofPage(testToken, s)
 	last := 0
-	for _, want := range []string{"Nodes", "php-fpm pool php", "1 of 2 backends in use", "2 lost after commit", "10.0.0.11:9000", `data-action="drain" data-node="php/10.0.0.11:9000" data-confirm="Sure?"`, "10.0.0.12:9000", "An operator took it out.", "Sites", "any other host", "Database traffic"} {
+	for _, want := range []string{"Nodes", "php-fpm pool php", "1 of 2 backends in use", "2 lost after commit", "10.0.0.11:9000", `data-action="drain" data-node="php/10.0.0.11:9000" data-confirm="Sure?"`, "10.0.0.12:9000", "An operator took it out.", "Sites", "http 0.0.0.0:80, https 0.0.0.0:443, HTTP/3", "Cache: 80% from memory, 20 stale, 15 made, 7 not looked up, 3 purged; 2 pages in 3.0 MiB", "any other host", "Certificates: <b>example.com</b> <span class=\"bad\">no such name (ACME)</span>; <b>all sites</b> <span class=\"ok\">until ", "<b>www.example.com</b> <span class=\"ok\">being asked for (ACME)", "Database traffic"} {
 		i := strings.Index(page[last:], want)
 		if i < 0 {
 			t.Fatalf("%q is missing after byte %d", want, last)

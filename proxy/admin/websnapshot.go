@@ -5,12 +5,36 @@ import "time"
 // Web is the front door for browsers with its pools of php-fpm backends.
 type Web struct {
 	HTTP, HTTPS                 string // where it listens; empty for not at all
+	HTTP3                       bool   // at the address of HTTPS, by UDP
 	Connections, MaxConnections int64
 	TurnedAway                  uint64 // connections, because there were MaxConnections
 	NoSite                      uint64 // requests for a host that no site has
 	Database                    string // what keeps pages from their database now, in words; empty for nothing
 	Sites                       []WebSite
 	Pools                       []WebPool
+	Certificates                []WebCertificate
+}
+
+// WebCertificate is a certificate for HTTPS, or that there is none yet.
+type WebCertificate struct {
+	Site   string   // the first host of its site; empty for that of all
+	Hosts  []string // what it is wanted for
+	Source string   // file or acme
+	Until  time.Time
+	Error  string // what is wrong with it; empty for nothing
+	Severe bool   // browsers are not served as they should be
+}
+
+// WebCache is what the page cache has done for a site since galley started, and what it holds of it now.
+type WebCache struct {
+	Hits    uint64 // fresh ones
+	Stale   uint64 // shown while made anew, or in place of an error
+	Made    uint64 // by scripts, for a client or in the background
+	Passed  uint64 // known not to be storable
+	Skipped uint64 // not looked up: they could be somebody's own
+	Purged  uint64
+	Pages   int64
+	Bytes   int64
 }
 
 // WebSite is one virtual host. Its counters are since galley started.
@@ -24,6 +48,7 @@ type WebSite struct {
 	Waiting   int64 // for a worker
 	Answers   WebAnswers
 	SentBytes uint64
+	Cache     *WebCache // nil for none
 	// Latency counts requests by duration, as MySQL.Latency does: from a request's header to the end of its answer.
 	Files, Scripts []Bucket
 }

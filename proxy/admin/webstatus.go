@@ -12,6 +12,28 @@ type webDoc struct {
 	Database       string       `json:"database_trouble"`
 	Sites          []siteDoc    `json:"sites"`
 	Pools          []fpmPoolDoc `json:"pools"`
+	HTTP3          bool         `json:"http3"`
+	Certificates   []certDoc    `json:"certificates"`
+}
+
+type certDoc struct {
+	Site   string     `json:"site"`
+	Hosts  []string   `json:"hosts"`
+	Source string     `json:"source"`
+	Until  *time.Time `json:"until"`
+	Error  string     `json:"error"`
+	Severe bool       `json:"severe"`
+}
+
+type cacheDoc struct {
+	Hits    uint64 `json:"hits_total"`
+	Stale   uint64 `json:"stale_total"`
+	Made    uint64 `json:"made_total"`
+	Passed  uint64 `json:"passed_total"`
+	Skipped uint64 `json:"skipped_total"`
+	Purged  uint64 `json:"purged_total"`
+	Pages   int64  `json:"pages"`
+	Bytes   int64  `json:"bytes"`
 }
 
 type siteDoc struct {
@@ -26,6 +48,7 @@ type siteDoc struct {
 	Rates     siteRateDoc `json:"rates"`
 	SentBytes uint64      `json:"sent_bytes_total"`
 	Latency   siteTimeDoc `json:"latency"`
+	Cache     *cacheDoc   `json:"cache"`
 }
 
 type answersDoc struct {
@@ -113,6 +136,11 @@ func newWebDoc(w *Web, h *history) *webDoc {
 	doc := &webDoc{
 		HTTP: w.HTTP, HTTPS: w.HTTPS, Connections: w.Connections, MaxConnections: w.MaxConnections, TurnedAway: w.TurnedAway, NoSite: w.NoSite, Database: w.Database,
 		Sites: make([]siteDoc, 0, len(w.Sites)), Pools: make([]fpmPoolDoc, 0, len(w.Pools)),
+		HTTP3: w.HTTP3, Certificates: make([]certDoc, 0, len(w.Certificates)),
+	}
+	for i := range w.Certificates {
+		c := &w.Certificates[i]
+		doc.Certificates = append(doc.Certificates, certDoc{Site: c.Site, Hosts: append([]string{}, c.Hosts...), Source: c.Source, Until: orNever(c.Until), Error: c.Error, Severe: c.Severe})
 	}
 	for i := range w.Sites {
 		doc.Sites = append(doc.Sites, newSiteDoc(&w.Sites[i], h.web.site(w.Sites[i].Name)))
@@ -126,7 +154,7 @@ func newWebDoc(w *Web, h *history) *webDoc {
 func newSiteDoc(s *WebSite, h *siteHistory) siteDoc {
 	return siteDoc{
 		Name: s.Name, Hosts: append([]string{}, s.Hosts...), Pool: s.Pool, Root: s.Root, WordPress: s.WordPress, Running: s.Running, Waiting: s.Waiting,
-		Answers: answersDoc(s.Answers), SentBytes: s.SentBytes,
+		Answers: answersDoc(s.Answers), SentBytes: s.SentBytes, Cache: (*cacheDoc)(s.Cache),
 		Rates: siteRateDoc{
 			Requests: orNull(h.requests.last()), OK: orNull(h.ok), Redirected: orNull(h.redirected), ClientErrors: orNull(h.clientErrors), ServerErrors: orNull(h.errors.last()),
 		},

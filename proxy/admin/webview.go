@@ -23,6 +23,14 @@ type webView struct {
 	Pools       []fpmPoolView
 	Sites       []siteView
 	HiddenSites int
+	Certs       []certView
+	HiddenCerts int
+}
+
+// certView is a certificate: its hosts, and how long it is good or what is wrong.
+type certView struct {
+	Hosts, Text string
+	Level       level
 }
 
 type fpmPoolView struct {
@@ -64,6 +72,7 @@ type siteView struct {
 	Figures                []figure
 	Chart                  chart
 	Times                  string
+	Cache                  string // empty for none
 }
 
 func newWebView(s Snapshot, h *history, buttons func(p *WebPool, b *WebBackend) []buttonView) webView {
@@ -85,7 +94,65 @@ func newWebView(s Snapshot, h *history, buttons func(p *WebPool, b *WebBackend) 
 		v.Sites = append(v.Sites, newSiteView(&site, h.web.site(site.Name)))
 	}
 	v.HiddenSites = len(w.Sites) - len(v.Sites)
+	v.Certs = newCertViews(w.Certificates)
+	v.HiddenCerts = len(w.Certificates) - len(v.Certs)
 	return v
+}
+
+// newCertViews shows those first with which something is wrong.
+func newCertViews(all []WebCertificate) []certView {
+	order := slices.Clone(all)
+	slices.SortStableFunc(order, func(a, b WebCertificate) int { return cmp.Compare(trouble(&a), trouble(&b)) })
+	var out []certView
+	for i := range order[:min(len(order), shownSites)] {
+		c := &order[i]
+		v := certView{Hosts: strings.Join(c.Hosts, ", "), Level: levelOK, Text: "until " + c.Until.UTC().Format("2006-01-02")}
+		if v.Hosts == "" {
+			v.Hosts = "all sites"
+		}
+		if c.Until.IsZero() {
+			v.Text = "being asked for"
+		}
+		if c.Error != "" {
+			v.Text, v.Level = c.Error, levelWarn
+		}
+		if c.Severe {
+			v.Level = levelBad
+		}
+		if c.Source == "acme" {
+			v.Text += " (ACME)"
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// trouble sorts certificates.
+func trouble(c *WebCertificate) int {
+	switch {
+	case c.Severe:
+		return 0
+	case c.Error != "":
+		return 1
+	}
+	return 2 //nolint:mnd // the rest
+}
+
+// cacheWords are what the page cache did for a site.
+func cacheWords(c *WebCache) string {
+	if c == nil {
+		return ""
+	}
+	asked := c.Hits + c.Stale + c.Made + c.Passed
+	hits := none
+	if asked > 0 {
+		hits = percent(float64(c.Hits+c.Stale) / float64(asked))
+	}
+	text := fmt.Sprintf("Cache: %s from memory, %s stale, %s made, %s not looked up", hits, count(float64(c.Stale)), count(float64(c.Made)), count(float64(c.Skipped)))
+	if c.Purged > 0 {
+		text += ", " + count(float64(c.Purged)) + " purged"
+	}
+	return text + "; " + plural(int(c.Pages), "page") + " in " + bytesText(c.Bytes)
 }
 
 func listens(w *Web) string {
@@ -95,6 +162,9 @@ func listens(w *Web) string {
 	}
 	if w.HTTPS != "" {
 		parts = append(parts, "https "+w.HTTPS)
+	}
+	if w.HTTP3 {
+		parts = append(parts, "HTTP/3")
 	}
 	return strings.Join(parts, ", ")
 }
@@ -284,7 +354,7 @@ func newSiteView(site *WebSite, h *siteHistory) siteView {
 		label:  fmt.Sprintf("Requests a second of %s over five minutes: highest %s, of them %s with 5xx", v.Name, count(maxOf(requests)), count(maxOf(errs))),
 		format: count, least: 10, lines: []plotLine{{"reads", requests, true}, {"errors", errs, false}},
 	})
-	v.Times = siteTimes(site, h)
+	v.Times, v.Cache = siteTimes(site, h), cacheWords(site.Cache)
 	return v
 }
 

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"galley/config"
+	"galley/proxy/web/cache"
+	"galley/proxy/web/certs"
 )
 
 // Snapshot is the server as it is at one moment, for the status page.
@@ -16,6 +18,9 @@ type Snapshot struct {
 	// Unknown is how many requests belonged to no site.
 	Unknown int64
 	Sites   []SiteSnapshot
+	// HTTP3 says that it is served at the address of HTTPS.
+	HTTP3        bool
+	Certificates []certs.Certificate
 }
 
 // SiteSnapshot is one site. What is counted is so since galley started.
@@ -30,6 +35,8 @@ type SiteSnapshot struct {
 	// Classes are answers by class of status: the fifth is 5xx, the first none.
 	Classes [6]int64
 	Bytes   int64
+	// Cache is nil for a site without a page cache.
+	Cache *cache.SiteStats
 	// Files and Scripts are times from a request's header to the end of its answer.
 	Files, Scripts []Step
 }
@@ -47,6 +54,10 @@ func (s *Server) Snapshot() Snapshot {
 		Connections: s.open.Load(), MaxConnections: int64(use.conf.MaxConnections), Refused: s.metrics.turnedAway.Load(), Unknown: s.metrics.unknown.Load(),
 		Sites: make([]SiteSnapshot, 0, len(use.all)),
 	}
+	out.HTTP3 = s.quic != nil
+	if use.conf.TLS.Listen != "" {
+		out.Certificates = s.certs.Snapshot(time.Now())
+	}
 	for _, h := range use.all {
 		c := h.count
 		site := SiteSnapshot{
@@ -55,6 +66,10 @@ func (s *Server) Snapshot() Snapshot {
 		}
 		for i := range c.totals {
 			site.Classes[i] = c.totals[i].Load()
+		}
+		if h.conf.Cache != 0 {
+			pages := s.pages.SiteStats(h.name)
+			site.Cache = &pages
 		}
 		out.Sites = append(out.Sites, site)
 	}

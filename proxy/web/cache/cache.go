@@ -73,7 +73,7 @@ func (c *Cache) Close() {
 // Serve answers a request of a site from the cache, or by next, whose answer it stores if it may. It says which in the header X-Cache.
 func (c *Cache) Serve(w http.ResponseWriter, r *http.Request, site Site, next http.Handler) {
 	if why := site.Rules.bypass(r); why != "" {
-		c.count.bypassed(why)
+		c.count.bypassed(site.Name, why)
 		w.Header().Set(headerCache, "BYPASS")
 		if changes(r.Method) {
 			c.serveChange(w, r, site, next)
@@ -90,10 +90,10 @@ func (c *Cache) Serve(w http.ResponseWriter, r *http.Request, site Site, next ht
 	}
 	switch c.judge(e, at) {
 	case fresh:
-		c.count.hits.Add(1)
+		c.count.of(site.Name).hits.Add(1)
 		e.serve(w, r, "HIT", at)
 	case usable:
-		c.count.stale.Add(1)
+		c.count.of(site.Name).stale.Add(1)
 		c.refresh(q)
 		e.serve(w, r, "STALE", at)
 	case gone, onError:
@@ -123,7 +123,7 @@ func (c *Cache) Fresh(r *http.Request, site Site) (Stored, bool) {
 
 // Serve answers the request for which it was found.
 func (s Stored) Serve(w http.ResponseWriter, r *http.Request) {
-	s.c.count.hits.Add(1)
+	s.c.count.of(s.e.site).hits.Add(1)
 	s.e.serve(w, r, "HIT", s.at)
 }
 

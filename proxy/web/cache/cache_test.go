@@ -80,6 +80,14 @@ func TestFreshStaleGone(t *testing.T) {
 		if st := c.Stats(); st.Hits != 2 || st.Stale != 1 || st.Misses != 2 || st.Refreshed != 1 || st.Entries != 1 {
 			t.Errorf("%+v", st)
 		}
+		// The figures of the site are all there are; another has none.
+		all := c.Stats()
+		if st := c.SiteStats(blog().Name); st != all.SiteStats || st.Bytes == 0 {
+			t.Errorf("%+v, of all sites %+v", st, all)
+		}
+		if st := c.SiteStats("another"); st != (SiteStats{}) {
+			t.Errorf("%+v", st)
+		}
 	})
 }
 

@@ -23,7 +23,7 @@ func (q request) flight() *flight {
 
 // pass has PHP answer a request as it is.
 func (c *Cache) pass(w http.ResponseWriter, q request) {
-	c.count.passed.Add(1)
+	c.count.of(q.site.Name).passed.Add(1)
 	w.Header().Set(headerCache, "MISS")
 	q.next.ServeHTTP(w, q.r)
 }
@@ -43,20 +43,20 @@ func (c *Cache) miss(w http.ResponseWriter, q request, e *entry) {
 		f = q.flight()
 		c.flights[q.key] = f
 		c.mu.Unlock()
-		c.count.misses.Add(1)
+		c.count.of(q.site.Name).misses.Add(1)
 		c.fill(w, q, f, e)
 		return
 	}
 	c.mu.Unlock()
 	if c.await(q.r.Context(), f) {
 		if made, at := c.lookup(q); c.judge(made, at) >= usable && q.takes(made) {
-			c.count.waited.Add(1)
+			c.count.of(q.site.Name).waited.Add(1)
 			made.serve(w, q.r, "HIT", at)
 			return
 		}
 	}
 	if e != nil && e.errorUntil.After(c.opts.Now()) {
-		c.count.saved.Add(1)
+		c.count.of(q.site.Name).saved.Add(1)
 		e.serve(w, q.r, "STALE", c.opts.Now())
 		return
 	}
@@ -110,7 +110,7 @@ func (c *Cache) fill(w http.ResponseWriter, q request, f *flight, e *entry) {
 	failed := err != nil || rec.status >= http.StatusInternalServerError
 	switch {
 	case failed && e != nil && e.errorUntil.After(c.opts.Now()):
-		c.count.saved.Add(1)
+		c.count.of(q.site.Name).saved.Add(1)
 		e.serve(w, q.r, "STALE", c.opts.Now())
 	case err != nil:
 		panic(http.ErrAbortHandler)
@@ -231,7 +231,7 @@ func (c *Cache) refreshNow(q request, f *flight) {
 	if _, refused := c.keep(q, f, rec, err); refused != "" {
 		c.count.refused(refused)
 	}
-	c.count.refreshed.Add(1)
+	c.count.of(q.site.Name).refreshed.Add(1)
 }
 
 // recorder takes an answer into memory. One that grows beyond the limit, or is flushed, goes through to its client from there on.

@@ -24,7 +24,7 @@ func (c *Cache) Purge(p Purge) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := c.forget(p)
-	c.count.purged.Add(int64(n))
+	c.count.of(p.Site).purged.Add(int64(n))
 	return n
 }
 

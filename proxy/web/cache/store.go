@@ -14,6 +14,25 @@ type store struct {
 	max, size int64
 	pages     map[string]*page
 	used      *list.List // Of *list elements' entries, the least recently used last.
+	held      map[string]*held
+}
+
+// held is what is stored of a site.
+type held struct {
+	entries int
+	size    int64
+}
+
+// count adds to what is stored of a site.
+func (s *store) count(site string, entries int, size int64) {
+	h := s.held[site]
+	if h == nil {
+		h = &held{}
+		s.held[site] = h
+	}
+	h.entries += entries
+	h.size += size
+	s.size += size
 }
 
 // page is what is known under a key: its answers, or that it cannot be stored until then.
@@ -24,7 +43,7 @@ type page struct {
 }
 
 func newStore(limit int64) store {
-	return store{max: limit, pages: map[string]*page{}, used: list.New()}
+	return store{max: limit, pages: map[string]*page{}, used: list.New(), held: map[string]*held{}}
 }
 
 // get finds the answer for a request and counts it as used.
@@ -55,7 +74,7 @@ func (s *store) put(e *entry, r *http.Request) {
 	p = s.page(e.key)
 	s.unmark(p)
 	p.entries = append(p.entries, s.used.PushFront(e))
-	s.size += e.size()
+	s.count(e.site, 1, e.size())
 	for s.size > s.max {
 		s.drop(s.used.Back())
 	}
@@ -109,7 +128,7 @@ func (s *store) drop(el *list.Element) {
 		s.size -= marked(v)
 		delete(s.pages, v)
 	case *entry:
-		s.size -= v.size()
+		s.count(v.site, -1, -v.size())
 		p := s.pages[v.key]
 		for i, one := range p.entries {
 			if one == el {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -277,4 +279,33 @@ func (a *acme) snapshot(host string, now time.Time) Certificate {
 	}
 	c.Severe = c.Until.Before(now) && c.Error != ""
 	return c
+}
+
+// largestDirectory is more than a directory takes (RFC 8555, section 7.1.1).
+const largestDirectory = 64 << 10
+
+// Reach says why an authority cannot be asked for certificates: its directory is not there, or is none.
+func Reach(ctx context.Context, c *config.ACME) error {
+	files, err := proxy.Files{CA: c.CAFile}.Load()
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, Directory(c), http.NoBody)
+	if err != nil {
+		return err
+	}
+	tr := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: files.CA}}
+	defer tr.CloseIdleConnections()
+	resp, err := (&http.Client{Transport: tr}).Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var directory struct {
+		NewOrder string `json:"newOrder"`
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, largestDirectory)).Decode(&directory); err != nil || directory.NewOrder == "" {
+		return fmt.Errorf("it answers %s, which is no directory of ACME", resp.Status)
+	}
+	return nil
 }
