@@ -88,8 +88,8 @@ drivers: build ## The test suites of Go's two MySQL libraries, on a node and thr
 race: ## The unit tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race -timeout 15m ./...
 
-bench: build ## Measure galley beside HAProxy and a node without a proxy (BENCH_ARGS=-quick)
-	BENCH_GALLEY="$(CURDIR)/$(BIN)" ./e2e/bench.sh $(BENCH_ARGS)
+bench: build ## Measure galley beside HAProxy, a node without a proxy, nginx and Caddy (BENCH_ARGS=-quick)
+	BENCH_GALLEY="$(CURDIR)/$(BIN)" WORDPRESS="$(WORDPRESS)" ./e2e/bench.sh $(BENCH_ARGS)
 
 fuzz: ## Run every fuzz target for FUZZTIME (10s)
 	@targets=$$(grep -rho --include='*_test.go' -H '^func Fuzz[A-Za-z0-9_]*' . | sed 's/^\(.*\)\/[^/]*:func \(.*\)$$/\1 \2/' | sort -u); \

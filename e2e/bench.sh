@@ -1,15 +1,18 @@
 #!/bin/sh
-# Measures galley beside HAProxy and a node without a proxy, and prints tables. Never run by tests. Arguments go to e2e/bench:
+# Measures galley beside HAProxy and a node without a proxy, and its web tier beside nginx, Caddy and HAProxy, and prints tables. Never run by tests. Arguments go to e2e/bench:
 #
-#   e2e/bench.sh                            all, about 25 minutes
-#   e2e/bench.sh -quick                     less than 4 minutes
+#   e2e/bench.sh                            all, about 35 minutes
+#   e2e/bench.sh -quick                     less than 6 minutes
+#   e2e/bench.sh -parts web                 10 minutes; with -quick less than 2
 #   e2e/bench.sh -markdown b.md -json b.json
 #   e2e/bench.sh -help
 #
-# BENCH_GALLEY names a binary to measure instead of one built from here.
+# BENCH_GALLEY names a binary to measure instead of one built from here, WORDPRESS a directory with WordPress.
 set -eu
 cd "$(dirname "$0")/.."
 e2e/install.sh bench
+wordpress=${WORDPRESS:-$PWD/.cache/wordpress}
+e2e/wordpress.sh "$wordpress"
 
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -22,4 +25,4 @@ if [ -z "$galley" ]; then
 fi
 # The clients are in this program, so that what makes galley cheap makes them cheap as well.
 CGO_ENABLED=0 go build -ldflags "-X=runtime.godebugDefault=schedtrace=2000000000" -o "$dir/bench" ./e2e/bench
-"$dir/bench" -galley "$galley" "$@"
+"$dir/bench" -galley "$galley" -wordpress "$wordpress" "$@"

@@ -4,7 +4,7 @@
 #   e2e/install.sh demo     a local Galera cluster and php-fpm
 #   e2e/install.sh e2e      the same, and the clients of the end-to-end tests; their drivers for Node.js come by npm
 #   e2e/install.sh browser  the same as demo, and a browser
-#   e2e/install.sh bench    the same as demo, and sysbench and HAProxy
+#   e2e/install.sh bench    the same as demo, and sysbench, HAProxy, nginx and Caddy
 #
 # As root, or by sudo. When it can install nothing it says what to install and fails.
 set -eu
@@ -14,7 +14,7 @@ case "${1:-}" in
 demo) packages="$cluster php-fpm php-mysql" ;;
 e2e) packages="$cluster php-cli php-fpm php-mysql mariadb-test nodejs npm" ;;
 browser) packages="$cluster php-cli php-fpm php-mysql chromium" ;;
-bench) packages="$cluster sysbench haproxy" ;;
+bench) packages="$cluster sysbench haproxy nginx caddy php-cli php-fpm php-mysql" ;;
 *)
 	echo "usage: $0 demo|e2e|browser|bench" >&2
 	exit 2
@@ -34,6 +34,7 @@ present() {
 	mariadb-test) ls /usr/share/mysql/mysql-test/mariadb-test-run.pl /usr/share/mariadb/mariadb-test/mariadb-test-run.pl 2>/dev/null | grep . ;;
 	nodejs) command -v node ;;
 	haproxy) command -v haproxy || command -v /usr/sbin/haproxy ;;
+	nginx) command -v nginx || command -v /usr/sbin/nginx ;;
 	lsof) command -v lsof || command -v /usr/bin/lsof ;;
 	*) command -v "$1" ;;
 	esac >/dev/null 2>&1

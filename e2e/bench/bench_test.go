@@ -112,11 +112,14 @@ func TestSumOfMetric(t *testing.T) {
 }
 
 func TestPlan(t *testing.T) {
-	p, err := parsePlan([]string{"-galley", "x", "-quick", "-rounds", "2"}, io.Discard)
+	p, err := parsePlan([]string{"-galley", "x", "-wordpress", "x", "-quick", "-rounds", "2"}, io.Discard)
 	if err != nil || p.rounds != 2 || p.seconds != 3 || len(p.clients) != 1 || p.pin != pinOne {
 		t.Errorf("got %+v, %v", p, err)
 	}
-	for _, args := range []string{"", "-galley x -parts nothing", "-galley x -tests nothing", "-galley x -clients 0", "-galley x -doors nothing", "-galley x -pin two", "-galley x -seconds 1", "-galley x y"} {
+	for _, args := range []string{
+		"", "-galley x", "-wordpress x", "-galley x -parts nothing", "-galley x -wordpress x -tests nothing", "-galley x -wordpress x -clients 0", "-galley x -wordpress x -doors nothing", "-galley x -wordpress x -pin two",
+		"-galley x -wordpress x -seconds 1", "-galley x -wordpress x y",
+	} {
 		if _, err := parsePlan(strings.Fields(args), io.Discard); err == nil {
 			t.Errorf("%q: no error", args)
 		}

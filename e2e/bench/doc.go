@@ -1,4 +1,5 @@
-// Command bench measures galley beside HAProxy and beside a node without a proxy, on one real three-node cluster on this machine. e2e/bench.sh builds and runs it
+// Command bench measures galley beside HAProxy and beside a node without a proxy, on one real three-node cluster on this machine,
+// and its web tier beside nginx, Caddy and HAProxy in front of the same php-fpm. e2e/bench.sh builds and runs it
 // (make bench). It is not a test: it fails when something cannot be measured, not when a figure is bad. Its targets are shown with pass or fail beside them.
 //
 // The one thing to know first: trust the ratios, not the figures. Rounds go over all cells, and in a cell the doors (direct, haproxy, galley) are measured one
@@ -12,6 +13,7 @@
 //   - "crowd": 2,000 clients without a pause between their statements on 60 backend conns, beside 60 clients on the same and 2,000 without a proxy. This
 //     galley has one node, so that there are 60 in all.
 //   - "idle": clients that have run SET NAMES and a read, one in ten of them an INSERT as well, and then do nothing.
+//   - "web": see below.
 //
 // How things are set up, and why:
 //   - HAProxy is Debian's in TCP mode with leastconn over all nodes for what reads, with its default of one thread per CPU it may run on, as galley has. What writes goes to
@@ -32,6 +34,22 @@
 //     statements. HAProxy opens a connection to a node for each client at once, so it gets half as many. Memory of the kernel is in neither.
 //   - The nodes get a minute before they take each other for dead, so that a machine with other work loses none in the middle of a measurement.
 //   - Results are read by a client that throws the bytes away, so that the proxy is more of what is measured and the client less.
+//
+// The part "web" (crew.go has its clients, fronts.go the configurations) starts nginx, Caddy, HAProxy and galley in front of one directory and the same two php-fpm masters of four workers, by TCP. The
+// fronts take turns of half a second or less with each page and number of clients; each client keeps its connection and asks again when it has its answer. WordPress has one turn a round, as
+// each client waits for seconds there. A turn ends when all clients have been answered, except for the 100 MB file, in whose middle they hang up. "The front" is its processes, all of them.
+//   - The clients are in this process (one goroutine, epoll, reads of 128 KB) and not wrk: their CPU can be counted and told from the rest, they keep their connections from turn to turn, they
+//     wait for what php-fpm has begun before the next front's turn, and count every answer that is not a whole 200.
+//   - No front keeps connections to php-fpm. An idle one is a worker that nobody else gets: those of one front would take all workers from the others, and with HAProxy's keep-conn or nginx'
+//     fastcgi_keep_conn, WordPress pages take 40 ms longer besides (Nagle in php-fpm). What a kept one saves is 60 µs on an empty script.
+//   - nginx has as many worker processes as CPUs to run on, sendfile, tcp_nopush, open_file_cache, least_conn with a shared zone, buffers that hold a WordPress page. Caddy has
+//     least_conn, no administration, no certificates. HAProxy has leastconn and queues at four requests a server; it serves no files. Nobody logs or compresses.
+//   - galley has what its documentation tells: pm.status_listen, the preset wordpress. It asks php-fpm for a worker before it sends a request, which the others do not; that costs an
+//     empty script more than any other, and is what the test with one slow pool is about.
+//   - One pool slowed: the same script takes 20 ms longer in one of two pools. A front that only counts its requests gives that pool half of those that wait.
+//   - The cached page is WordPress's front page from galley's page cache, nginx' fastcgi_cache on disk, and HAProxy's cache. Caddy has none.
+//   - WordPress has a node without a proxy as its database, so that the database side is the same for all; with -parts web alone there is one node.
+//   - Idle clients: fresh processes, 5,000 connections, the growth of the resident set after a 4 KB file over each, and after a page of PHP over each of the same.
 //
 // -pin says which CPUs are used. "one" (the default) puts everything on CPU 0: proxy, nodes and clients share it, so throughput is the inverse of all the work that
 // a query takes, wake-ups between CPUs (whose price differs by placement, from run to run) are left out, and other work on the machine has the other CPUs.

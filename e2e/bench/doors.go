@@ -89,7 +89,7 @@ func (p *proxy) wait() {
 
 // stop ends the proxy at once: nothing that it carries is worth waiting for.
 func (p *proxy) stop() {
-	_ = p.cmd.Process.Kill()
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // With its children.
 	<-p.ended
 }
 

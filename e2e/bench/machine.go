@@ -30,6 +30,7 @@ type machine struct {
 	Seconds  int    `json:"seconds"`
 	Load     string `json:"load_at_start"`
 	Threads  string `json:"threads"`
+	Web      string `json:"web,omitempty"` // The other web servers and php-fpm.
 }
 
 // describe asks everything for its version.
@@ -56,6 +57,9 @@ func (r *runner) describe(ctx context.Context, load string) (machine, error) {
 	m.Server = firstLine(ctx, "mariadbd", "--version")
 	m.HAProxy = firstLine(ctx, r.site.haproxy, "-v")
 	m.Sysbench = firstLine(ctx, r.site.sysbench, "--version")
+	if r.plan.has(partWeb) {
+		m.Web = fmt.Sprintf("nginx %s; Caddy %s; PHP %s", versionOnStderr(ctx, doorNginx, "-v"), firstLine(ctx, doorCaddy, "version"), firstLine(ctx, "php", "-r", "echo PHP_VERSION;"))
+	}
 	m.Galley = firstLine(ctx, r.plan.galley, "version")
 	var counts []string
 	for _, d := range r.site.doors {
@@ -106,4 +110,18 @@ func firstLine(ctx context.Context, name string, args ...string) string {
 	}
 	line, _, _ := strings.Cut(string(out), "\n")
 	return strings.TrimSpace(line)
+}
+
+// versionOnStderr is the last word that a program says there.
+func versionOnStderr(ctx context.Context, name string, args ...string) string {
+	path, err := find(name)
+	if err != nil {
+		return "unknown"
+	}
+	out, err := exec.CommandContext(ctx, path, args...).CombinedOutput() //nolint:gosec // asks for a version
+	words := strings.Fields(string(out))
+	if err != nil || len(words) == 0 {
+		return "unknown"
+	}
+	return strings.TrimPrefix(words[len(words)-1], "nginx/")
 }

@@ -81,8 +81,7 @@ func (r *runner) run(ctx context.Context) (*results, error) {
 	}
 	defer r.site.close()
 	if r.plan.hold {
-		r.hold(ctx)
-		return nil, nil
+		return nil, r.hold(ctx)
 	}
 	res := &results{}
 	if res.Machine, err = r.describe(ctx, load); err != nil {
@@ -117,21 +116,40 @@ func (r *runner) measure(ctx context.Context, res *results) error {
 			}
 		}
 	}
-	if !r.plan.has(partIdle) {
-		return nil
+	if r.plan.has(partIdle) {
+		if err := r.measureIdle(ctx, res); err != nil {
+			return err
+		}
 	}
-	return r.measureIdle(ctx, res)
+	if r.plan.has(partWeb) {
+		return r.measureWeb(ctx, res)
+	}
+	return nil
 }
 
 // hold prints how to reach everything and waits.
-func (r *runner) hold(ctx context.Context) {
+func (r *runner) hold(ctx context.Context) error {
 	app, root := r.site.lab.App(), r.site.lab.Root()
 	r.say("nodes %s", strings.Join(r.site.lab.Addrs(), " "))
 	for _, d := range r.site.doors {
 		r.say("%-18s reads %s  writes %s  pid %d", d.name, d.reads, d.writes, d.pid())
 	}
 	r.say("accounts: %s %s, %s %s; Ctrl-C ends", app.User, app.Password, root.User, root.Password)
+	if r.plan.onlyWeb() {
+		stage, err := r.site.openStage(ctx, r.say)
+		if err != nil {
+			return err
+		}
+		defer stage.close()
+		for _, d := range stage.fronts {
+			r.say("%-18s http://%s  pid %d; its configuration is in %s", d.name, d.reads, d.pid(), stage.dir)
+		}
+		for _, p := range pages() {
+			r.say("%-50s Host: %-12s %s", p.test, p.host, p.path)
+		}
+	}
 	<-ctx.Done()
+	return nil
 }
 
 // save writes the files that the plan names.

@@ -19,34 +19,41 @@ const (
 	partLevels   = "consistency"
 	partCrowd    = "crowd"
 	partIdle     = "idle"
+	partWeb      = "web"
 )
 
 // plan is what to measure.
 type plan struct {
-	rounds    int
-	seconds   int      // Of one sysbench run, the first of which is not counted.
-	clients   []int    // For sysbench.
-	tests     []string // Keys of scenarios.
-	idle      int      // Idle connections.
-	largeMB   int
-	parts     []string
-	doors     []string // Of those that take turns, if not all.
-	pin       pinning
-	galley    string // The binary.
-	other     string // Another galley binary to be measured beside it.
-	markdown  string
-	json      string
-	hold      bool
-	galleyLog string
+	rounds     int
+	seconds    int      // Of one sysbench run, the first of which is not counted.
+	clients    []int    // For sysbench.
+	tests      []string // Keys of scenarios.
+	idle       int      // Idle connections.
+	largeMB    int
+	webClients []int
+	parts      []string
+	doors      []string // Of those that take turns, if not all.
+	pin        pinning
+	galley     string // The binary.
+	other      string // Another galley binary to be measured beside it.
+	markdown   string
+	json       string
+	wordpress  string // A directory with WordPress.
+	hold       bool
+	quick      bool
+	galleyLog  string
 }
 
 // allParts are the parts in the order in which they are run.
 func allParts() []string {
-	return []string{partPHP, partSharing, partLevels, partCrowd, partSysbench, partLarge, partIdle}
+	return []string{partPHP, partSharing, partLevels, partCrowd, partSysbench, partLarge, partIdle, partWeb}
 }
 
 // idleBehindHAProxy is how many idle clients HAProxy gets: for each of them the nodes have a connection as well.
 func (p *plan) idleBehindHAProxy() int { return max(1, p.idle/2) }
+
+// onlyWeb says that nothing of the database side is measured: one node is enough then.
+func (p *plan) onlyWeb() bool { return len(p.parts) == 1 && p.has(partWeb) }
 
 func (p *plan) has(part string) bool { return slices.Contains(p.parts, part) }
 
@@ -77,15 +84,15 @@ func scenarios() []scenario {
 // parsePlan reads the command line.
 func parsePlan(args []string, usage io.Writer) (plan, error) {
 	var p plan
-	var quick, long bool
+	var long bool
 	var clients, tests, parts, doors, pin string
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(usage)
-	fs.BoolVar(&quick, "quick", false, "1 round of 3 s, sysbench with 64 clients only: less than 4 minutes")
-	fs.BoolVar(&long, "long", false, "7 rounds of 11 s: about an hour")
+	fs.BoolVar(&p.quick, "quick", false, "1 round of 3 s, 64 clients only: less than 4 minutes, and 2 for the web")
+	fs.BoolVar(&long, "long", false, "7 rounds of 11 s: about two hours")
 	fs.IntVar(&p.rounds, "rounds", 0, "rounds (default 3)")
 	fs.IntVar(&p.seconds, "seconds", 0, "length of a sysbench run, its first second not counted (default 5)")
-	fs.StringVar(&clients, "clients", "", "clients of sysbench (default 1,8,64,256)")
+	fs.StringVar(&clients, "clients", "", "clients of sysbench (default 1,8,64,256) and of the web (default 1,64,256)")
 	fs.StringVar(&tests, "tests", "point,text,readonly,readwrite", "tests of sysbench")
 	fs.IntVar(&p.idle, "idle", 10000, "idle connections whose cost is measured; through HAProxy half as many")
 	fs.IntVar(&p.largeMB, "large", 0, "size of the large result in MB (default 200)")
@@ -94,6 +101,7 @@ func parsePlan(args []string, usage io.Writer) (plan, error) {
 	fs.StringVar(&pin, "pin", string(pinOne), "CPUs: one (all on CPU 0), none, split (the proxy on CPU 0, all else on the others)")
 	fs.StringVar(&p.galley, "galley", "", "the galley binary (required; bench.sh builds it)")
 	fs.StringVar(&p.other, "other", "", "another galley binary, measured beside the first: before and after a change")
+	fs.StringVar(&p.wordpress, "wordpress", "", "a directory with WordPress, for the part web (e2e/wordpress.sh makes one, and bench.sh gives it)")
 	fs.StringVar(&p.markdown, "markdown", "", "file for the tables as Markdown")
 	fs.StringVar(&p.json, "json", "", "file for all figures as JSON")
 	fs.StringVar(&p.galleyLog, "galley-log", "", "file for galley's log (default: thrown away)")
@@ -104,9 +112,13 @@ func parsePlan(args []string, usage io.Writer) (plan, error) {
 	if fs.NArg() > 0 {
 		return plan{}, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
-	p.size(quick, long, &clients)
+	web := clients
+	p.size(long, &clients, &web)
 	var err error
 	if p.clients, err = numbers(clients); err != nil {
+		return plan{}, fmt.Errorf("-clients: %w", err)
+	}
+	if p.webClients, err = numbers(web); err != nil {
 		return plan{}, fmt.Errorf("-clients: %w", err)
 	}
 	if doors != "" {
@@ -118,11 +130,11 @@ func parsePlan(args []string, usage io.Writer) (plan, error) {
 }
 
 // size fills in what the command line leaves to -quick, -long or neither.
-func (p *plan) size(quick, long bool, clients *string) {
-	rounds, seconds, steps, large := 3, 5, "1,8,64,256", 200
+func (p *plan) size(long bool, clients, web *string) {
+	rounds, seconds, steps, webSteps, large := 3, 5, "1,8,64,256", "1,64,256", 200
 	switch {
-	case quick:
-		rounds, seconds, steps, large = 1, 3, "64", 50
+	case p.quick:
+		rounds, seconds, steps, webSteps, large = 1, 3, "64", "64", 50
 	case long:
 		rounds, seconds = 7, 11
 	}
@@ -136,7 +148,7 @@ func (p *plan) size(quick, long bool, clients *string) {
 		p.largeMB = large
 	}
 	if *clients == "" {
-		*clients = steps
+		*clients, *web = steps, webSteps
 	}
 }
 
@@ -153,13 +165,15 @@ func (p *plan) check() error {
 		}
 	}
 	for _, door := range p.doors {
-		if known := []string{doorDirect, doorHAProxy, doorGalley, doorOther, doorOneNode, doorUnshared, doorFew}; !slices.Contains(known, door) {
+		if known := []string{doorDirect, doorHAProxy, doorGalley, doorOther, doorOneNode, doorUnshared, doorFew, doorNginx, doorCaddy}; !slices.Contains(known, door) {
 			return fmt.Errorf("-doors: %q is none of %s", door, strings.Join(known, "; "))
 		}
 	}
 	switch {
 	case p.galley == "":
 		return errors.New("-galley: the path of the binary is missing (e2e/bench.sh gives it)")
+	case p.has(partWeb) && p.wordpress == "":
+		return errors.New("-wordpress: the directory with WordPress is missing (e2e/bench.sh gives it)")
 	case p.rounds < 1 || p.idle < 1 || p.largeMB < 1:
 		return errors.New("-rounds, -idle and -large must be at least 1")
 	case p.seconds < 3:

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +25,49 @@ func cpuTime(pid int) (time.Duration, error) {
 		return 0, fmt.Errorf("CPU clock of process %d: %w", pid, err)
 	}
 	return time.Duration(ts.Nano()), nil
+}
+
+// family are a process and its children.
+func family(pid int) ([]int, error) {
+	pids := []int{pid}
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		return nil, err
+	}
+	for _, list := range lists {
+		text, err := os.ReadFile(list) //nolint:gosec // below /proc
+		if err != nil {
+			continue // That thread has ended.
+		}
+		for word := range strings.FieldsSeq(string(text)) {
+			child, err := strconv.Atoi(word)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", list, err)
+			}
+			pids = append(pids, child)
+		}
+	}
+	return pids, nil
+}
+
+// familyTime is the CPU time of a process and its children.
+func familyTime(pid int) (time.Duration, error) {
+	pids, err := family(pid)
+	if err != nil {
+		return 0, err
+	}
+	var all time.Duration
+	for i, pid := range pids {
+		t, err := cpuTime(pid)
+		if err != nil {
+			if i > 0 && errors.Is(err, unix.EINVAL) {
+				continue // It has ended meanwhile.
+			}
+			return 0, err
+		}
+		all += t
+	}
+	return all, nil
 }
 
 // resident is a process's memory (VmRSS) in bytes.

@@ -14,6 +14,8 @@ const (
 	idleCPU              = "CPU of the proxy, % of one"
 	backendConnsOpen     = "backend conns"
 	connectionsPerSecond = "connections per second"
+	requestsPerSecond    = "requests per second"
+	webP99               = "p99, ms"
 )
 
 // results are all figures of a run.
@@ -21,7 +23,7 @@ type results struct {
 	Machine machine  `json:"machine"`
 	Cells   []*cell  `json:"cells"`
 	Targets []target `json:"targets"`
-	Others  spread   `json:"other_work"` // Share of the CPUs that other work on the machine took during sysbench runs.
+	Others  spread   `json:"other_work"` // Share of the CPUs that other work on the machine took during runs of sysbench and of the web.
 
 	others []float64
 }
@@ -33,6 +35,7 @@ type cell struct {
 	Figures []*figure `json:"figures"`
 
 	turns bool // The doors take short turns.
+	web   bool // The doors are web servers.
 }
 
 // figure is what one measurement gave by door, one value a round or a turn.
@@ -49,6 +52,13 @@ type figure struct {
 func (r *results) inTurns(test string, clients int) *cell {
 	c := r.cell(test, clients)
 	c.turns = true
+	return c
+}
+
+// web finds a cell of the web part, or makes it.
+func (r *results) web(test string, clients int) *cell {
+	c := r.inTurns(test, clients)
+	c.web = true
 	return c
 }
 

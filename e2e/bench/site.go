@@ -69,9 +69,13 @@ func find(name string) (string, error) {
 func (s *site) open(ctx context.Context, say func(string, ...any)) error {
 	// HAProxy has a node connection for each idle client, a third of them on each node; many clients without a proxy have one each.
 	perNode := max(s.plan.idleBehindHAProxy(), crowdClients) + 1000
+	nodes := 3
+	if s.plan.onlyWeb() {
+		nodes = 1
+	}
 	var err error
 	s.lab, err = clusterlab.Start(ctx, clusterlab.Options{
-		Nodes: 3, Progress: func(line string) { say("%s", line) },
+		Nodes: nodes, Progress: func(line string) { say("%s", line) },
 		ExtraArgs: []string{fmt.Sprintf("--max-connections=%d", perNode), fmt.Sprintf("--open-files-limit=%d", perNode+2000)},
 	})
 	if err != nil {
@@ -79,6 +83,9 @@ func (s *site) open(ctx context.Context, say func(string, ...any)) error {
 	}
 	if err := s.calm(ctx); err != nil {
 		return err
+	}
+	if s.plan.onlyWeb() {
+		return nil
 	}
 	say("making %d tables of %d rows", tables, tableSize)
 	first := s.lab.Addrs()[0]

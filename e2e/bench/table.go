@@ -15,9 +15,13 @@ func (r *results) tables() (titles []string, all []table) {
 	for _, c := range r.Cells {
 		if len(titles) == 0 || titles[len(titles)-1] != c.Test {
 			titles = append(titles, c.Test)
-			all = append(all, table{{"clients", "", doorDirect, doorHAProxy, doorGalley, "galley / haproxy", "galley / direct"}})
+			all = append(all, table{c.head()})
 		}
 		t := &all[len(all)-1]
+		if c.web {
+			*t = append(*t, c.webRows()...)
+			continue
+		}
 		for i, f := range c.Figures {
 			clients := ""
 			if i == 0 {
@@ -43,6 +47,33 @@ func (r *results) tables() (titles []string, all []table) {
 		}
 	}
 	return titles, all
+}
+
+// head is the first row of a table.
+func (c *cell) head() []string {
+	if c.web {
+		return []string{"clients", "", doorNginx, doorCaddy, doorHAProxy, doorGalley, "galley / nginx", "galley / caddy", "galley / haproxy"}
+	}
+	return []string{"clients", "", doorDirect, doorHAProxy, doorGalley, "galley / haproxy", "galley / direct"}
+}
+
+// webRows are the rows of a cell of the web part.
+func (c *cell) webRows() []([]string) {
+	var rows [][]string
+	for i, f := range c.Figures {
+		row := []string{"", f.Name}
+		if i == 0 {
+			row[0] = fmt.Sprint(c.Clients)
+		}
+		for _, name := range []string{doorNginx, doorCaddy, doorHAProxy, doorGalley} {
+			row = append(row, plain(f.Doors[name]))
+		}
+		rows = append(rows, append(row, ranged(f.Ratios[doorNginx]), ranged(f.Ratios[doorCaddy]), ranged(f.Ratios[doorHAProxy])))
+		if other, ok := f.Doors[doorOther]; ok {
+			rows = append(rows, []string{"", "… " + doorOther, "", "", "", plain(other), ranged(f.ratio(doorOther, doorNginx)), ranged(f.ratio(doorOther, doorCaddy)), ranged(f.ratio(doorOther, doorHAProxy))})
+		}
+	}
+	return rows
 }
 
 func (r *results) targetTable() table {
@@ -94,8 +125,11 @@ func (r *results) lines() []string {
 		fmt.Sprintf("%s; %s; %s; %s (%s)", m.Server, m.HAProxy, m.Sysbench, m.Galley, m.Go),
 		fmt.Sprintf("-pin %s; %d rounds, sysbench runs of %d s; threads: %s; %s", m.Pin, m.Rounds, m.Seconds, m.Threads, m.Time),
 	}
+	if m.Web != "" {
+		lines = append(lines, m.Web)
+	}
 	if r.Others.N > 0 {
-		line := fmt.Sprintf("other work on these CPUs during the sysbench runs: median %.0f %%, at most %.0f %%", 100*r.Others.Median, 100*r.Others.Max)
+		line := fmt.Sprintf("other work on these CPUs during the runs of sysbench and of the web: median %.0f %%, at most %.0f %%", 100*r.Others.Median, 100*r.Others.Max)
 		if r.Others.Median > 0.05 {
 			line += ": too much to trust throughput and latency; CPU per query suffers less"
 		}

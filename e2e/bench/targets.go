@@ -27,7 +27,28 @@ func atLeast(name string, want float64) target { return target{Name: name, Goal:
 
 func atMost(name string, want float64) target { return target{Name: name, Goal: want, AtMost: true} }
 
-func goals() []goal {
+func goals() []goal { return append(databaseGoals(), webGoals()...) }
+
+func webGoals() []goal {
+	at64 := func(t target, test, figure, to string) goal {
+		return goal{target: t, test: test, figure: figure, clients: targetClients, to: to}
+	}
+	return []goal{
+		at64(atLeast("WordPress front page at 64 clients: throughput, to nginx'", 1), webPress, requestsPerSecond, doorNginx),
+		at64(atLeast("hello.php at 64 clients: throughput, to nginx'", 0.85), webHello, requestsPerSecond, doorNginx),
+		at64(atLeast("hello.php at 64 clients: throughput, to Caddy's", 1.5), webHello, requestsPerSecond, doorCaddy),
+		at64(atMost("two pools, one slowed: p99, to that of nginx' least_conn", 0.5), webUneven, webP99, doorNginx),
+		at64(atLeast("file of 4 KB at 64 clients: throughput, to nginx'", 0.4), webSmall, requestsPerSecond, doorNginx),
+		at64(atLeast("file of 4 KB at 64 clients: throughput, to Caddy's", 2), webSmall, requestsPerSecond, doorCaddy),
+		at64(atLeast("file of 100 KB at 64 clients: throughput, to nginx'", 0.6), webMiddle, requestsPerSecond, doorNginx),
+		at64(atLeast("file of 100 MB at 64 clients: throughput, to nginx'", 0.95), webLarge, megabytes, doorNginx),
+		at64(atLeast("page from the cache at 64 clients: throughput, to nginx' fastcgi_cache", 0.6), webCached, requestsPerSecond, doorNginx),
+		{target: atMost("idle client of the web: memory, KB, after a file", 20), test: webIdle, figure: perClientFile},
+		{target: atMost("idle client of the web: memory, KB, after a page of PHP", 20), test: webIdle, figure: perClientPage},
+	}
+}
+
+func databaseGoals() []goal {
 	const (
 		php8, php64 = "PHP pattern at 8 clients: connections per second, to those without a proxy", "PHP pattern at 64 clients: connections per second, to those without a proxy"
 		oneNode     = ", galley on that one node"
