@@ -42,6 +42,9 @@ type MySQL struct {
 	HandshakeTimeout time.Duration
 	// WaitForNode is how long a statement or a login waits for a usable node; 0 is not at all.
 	WaitForNode time.Duration
+	// MaxWaitingForNode and MaxWaitingSize bound those that wait for one, by their number and by the bytes of their statements.
+	MaxWaitingForNode int
+	MaxWaitingSize    Size
 	// SwitchTimeout is how long a planned change of the writer waits for transactions and writes that have begun; 0 is hardly at all.
 	SwitchTimeout time.Duration
 	// ConnectTimeout bounds dial and login on a node.

@@ -51,7 +51,7 @@ func TestSampleIsComplete(t *testing.T) {
 	got := load(t, config.Source{File: "galley.yaml", Data: []byte(sample)})
 	want := &config.Config{
 		MySQL: config.MySQL{
-			Listen: "127.0.0.1:3306", SocketMode: 0o660, TLS: config.ServerTLS{MinVersion: "1.2"}, MaxConnections: 10000, HandshakeTimeout: 10 * time.Second, WaitForNode: 15 * time.Second, SwitchTimeout: 10 * time.Second,
+			Listen: "127.0.0.1:3306", SocketMode: 0o660, TLS: config.ServerTLS{MinVersion: "1.2"}, MaxConnections: 10000, HandshakeTimeout: 10 * time.Second, WaitForNode: 15 * time.Second, MaxWaitingForNode: 10000, MaxWaitingSize: 64 << 20, SwitchTimeout: 10 * time.Second,
 			ConnectTimeout: 5 * time.Second, Grace: 30 * time.Second, ReadOnlyTransactionsOnReaders: true, MaxAllowedBuffer: 1 << 20, Consistency: config.Consistent, CausalWait: 2 * time.Second,
 			Compression: config.CompressionAny, NodeCompression: config.CompressionOff, ClientWriteTimeout: time.Minute, DeadlockRetries: 3, TransactionReplay: true, ReplaySize: 1 << 20, ReplayStatements: 100,
 			Pool: config.Pool{Multiplex: true, IdleTime: time.Minute, Lifetime: time.Hour, WaitForConnection: 10 * time.Second, MaxWaiting: 10000, Opening: 4, MaxStatements: 100},

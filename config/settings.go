@@ -72,6 +72,14 @@ func mysqlSettings() []Setting {
 			Doc:     "How long a statement or a login waits for a usable node before the client gets an error; 0s is not at all.",
 			binding: duration(func(c *Config) *time.Duration { return &c.MySQL.WaitForNode }, 0, time.Hour),
 		}, {
+			Path: "mysql.max_waiting_for_node", Type: "number", Default: "10000",
+			Doc:     "Statements and logins that may wait for a usable node at a time; with one more, the one that has waited longest gets an error.",
+			binding: number(func(c *Config) *int { return &c.MySQL.MaxWaitingForNode }, 1, 1_000_000),
+		}, {
+			Path: "mysql.max_waiting_for_node_size", Type: "size", Default: "64MiB",
+			Doc:     "How large the statements that wait for a usable node may be, all together; beyond, those that have waited longest get an error.",
+			binding: size(func(c *Config) *Size { return &c.MySQL.MaxWaitingSize }, 4*kibi, 64*gibi),
+		}, {
 			Path: "mysql.switch_timeout", Type: "duration", Default: "10s",
 			Doc:     "How long galley switch-writer, and galley drain of the writer, wait for transactions and writes that have begun, before they give up or, with --force, end them.",
 			binding: duration(func(c *Config) *time.Duration { return &c.MySQL.SwitchTimeout }, 0, time.Hour),

@@ -71,6 +71,7 @@ func TestReadsWithoutAPrimaryComponent(t *testing.T) {
 	app := suite.lab.App()
 	old := newPeer(t, g.addr, app)
 	old.exec("INSERT INTO seen VALUES (0, 0, -71, 'before')")
+	waiting := standInLine(t, 6, 4)
 	join := isolate(t, suite.lab.Nodes())
 	began := time.Now()
 	err = eventually(suite.ctx, 60*time.Second, func() error {
@@ -109,6 +110,7 @@ func TestReadsWithoutAPrimaryComponent(t *testing.T) {
 		}
 	}
 
+	waiting.come()
 	join()
 	began = time.Now()
 	err = eventually(suite.ctx, 60*time.Second, func() error {
@@ -132,6 +134,7 @@ func TestReadsWithoutAPrimaryComponent(t *testing.T) {
 	if s, err := g.shown(); err != nil || s.Cluster.Degraded || s.Cluster.Outage != "" {
 		t.Errorf("shown %+v, %v", s, err)
 	}
+	waiting.check(old)
 	var rows string
 	old.scan("SELECT GROUP_CONCAT(seq ORDER BY seq) FROM seen WHERE seq BETWEEN -73 AND -71", &rows)
 	if want := fmt.Sprint(-73, ",", -71); rows != want {
@@ -139,4 +142,91 @@ func TestReadsWithoutAPrimaryComponent(t *testing.T) {
 	}
 	old.exec("DELETE FROM seen WHERE seq BETWEEN -73 AND -71")
 	settle(t)
+}
+
+// queue is clients of a galley that lets few of them wait for a node.
+type queue struct {
+	t       *testing.T
+	g       *galleyProcess
+	clients []*peer
+	answers []chan error
+	most    int
+}
+
+// standInLine starts such a galley, before which clients are logged in.
+func standInLine(t *testing.T, clients, most int) *queue {
+	t.Helper()
+	g, err := startGalley(t.Context(), t.TempDir(), fmt.Sprintf("  wait_for_node: 60s\n  max_waiting_for_node: %d\n  pool: {max_per_node: 1}\n", most), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(g.stop)
+	q := &queue{t: t, g: g, most: most}
+	for range clients {
+		q.clients = append(q.clients, newPeer(t, g.addr, suite.lab.App()))
+	}
+	return q
+}
+
+// line is how many wait for a node before the queue's galley, and how many it has let go.
+func (q *queue) line() (sessions, letGo int, err error) {
+	body, err := q.g.get(suite.ctx, "/api/status")
+	var s struct {
+		MySQL struct {
+			Line struct {
+				Sessions int
+				LetGo    int `json:"let_go_total"`
+			} `json:"waiting_for_node"`
+		}
+	}
+	if err == nil {
+		err = json.Unmarshal([]byte(body), &s)
+	}
+	return s.MySQL.Line.Sessions, s.MySQL.Line.LetGo, err
+}
+
+// come has each of the clients send a write, one behind the other, that notes how many have come before it.
+func (q *queue) come() {
+	q.t.Helper()
+	for i, p := range q.clients {
+		done := make(chan error, 1)
+		q.answers = append(q.answers, done)
+		go func() {
+			_, err := p.ExecContext(p.ctx, fmt.Sprintf("INSERT INTO seen SELECT 0, COUNT(*), %d, 'line' FROM seen WHERE seq BETWEEN -89 AND -80", -80-i))
+			done <- err
+		}()
+		err := eventually(suite.ctx, 30*time.Second, func() error {
+			n, letGo, err := q.line()
+			if err == nil && n+letGo != i+1 {
+				err = fmt.Errorf("%d wait, %d were let go", n, letGo)
+			}
+			return err
+		})
+		if err != nil {
+			q.t.Fatal(err)
+		}
+	}
+}
+
+// check sees that those that came first were let go, and that the others were run.
+func (q *queue) check(p *peer) {
+	q.t.Helper()
+	out := len(q.clients) - q.most
+	for i, a := range q.answers {
+		if err := <-a; i < out {
+			failsWith(q.t, "one that came early", err, 1047)
+		} else if err != nil {
+			q.t.Errorf("one that came late: %v", err)
+		}
+	}
+	var order, want string
+	p.scan("SELECT GROUP_CONCAT(-seq ORDER BY client) FROM seen WHERE seq BETWEEN -89 AND -80", &order)
+	for i := out; i < len(q.clients); i++ {
+		want += fmt.Sprintf(",%d", 80+i)
+	}
+	q.t.Logf("run in the order %s, came in the order %s", order, want[1:]) // A node that is joining may still refuse the first.
+	if n := strings.Count(order, ","); n != strings.Count(want, ",")-1 {
+		q.t.Errorf("run: %s", order)
+	}
+	p.exec("DELETE FROM seen WHERE seq BETWEEN -89 AND -80")
 }

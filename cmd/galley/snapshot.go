@@ -154,8 +154,8 @@ func (g *galley) mysqlPart() admin.MySQL {
 	st := g.mysql.Stats()
 	m := admin.MySQL{
 		Listen: g.mysqlAddr(), Sessions: st.Sessions, ActiveSessions: st.Active, MaxSessions: int64(g.config().MySQL.MaxConnections), Waiting: st.Waiting,
-		WaitingForConn: st.Queued,
-		SessionsTotal:  st.SessionsTotal, QueriesTotal: st.Statements, ReadsTotal: st.Reads, WritesTotal: st.Statements - st.Reads, ErrorsTotal: st.Errors,
+		WaitingForConn: st.Queued, Line: g.linePart(),
+		SessionsTotal: st.SessionsTotal, QueriesTotal: st.Statements, ReadsTotal: st.Reads, WritesTotal: st.Statements - st.Reads, ErrorsTotal: st.Errors,
 	}
 	for _, b := range st.Latency {
 		m.Latency = append(m.Latency, admin.Bucket{LE: b.Bound, Count: b.Count})
@@ -175,6 +175,7 @@ func (g *galley) problems(view *cluster.View) []admin.Problem {
 	all := g.underWay()
 	all = append(all, splitProblems(view)...)
 	all = append(all, outageProblems(view)...)
+	all = append(all, lineProblems(g.linePart())...)
 	all = append(all, pauseProblems(view, g.monitor.History)...)
 	accounts := g.accounts.State()
 	if unseen := accounts.Unseen; unseen != nil && accounts.Err == nil {

@@ -144,6 +144,7 @@ type MySQL struct {
 	MaxSessions    int64
 	Waiting        int64 // sessions that wait for a node
 	WaitingForConn int64 // sessions that wait for a connection to one
+	Line           Line  // those that wait for a node, and what they hold
 
 	SessionsTotal uint64
 	QueriesTotal  uint64
@@ -155,6 +156,12 @@ type MySQL struct {
 	// counts all statements that took at most LE. An LE of zero or less stands for +Inf and comes last.
 	Latency     []Bucket
 	SessionRows []SessionRow // bounded by the source
+}
+
+// Line is who waits for a node, and how much of that there may be.
+type Line struct {
+	Sessions, Bytes, MaxSessions, MaxBytes int64
+	LetGo                                  uint64 // since galley started: got an error because there were too many
 }
 
 // Bucket is one step of a cumulative histogram.

@@ -126,6 +126,15 @@ type userPoolDoc struct {
 	Limit   int64  `json:"limit"`
 }
 
+// lineDoc is who waits for a node.
+type lineDoc struct {
+	Sessions    int64  `json:"sessions"`
+	Bytes       int64  `json:"bytes"`
+	MaxSessions int64  `json:"max_sessions"`
+	MaxBytes    int64  `json:"max_bytes"`
+	LetGo       uint64 `json:"let_go_total"`
+}
+
 type mysqlDoc struct {
 	Listen          string       `json:"listen"`
 	Sessions        int64        `json:"sessions"`
@@ -133,6 +142,7 @@ type mysqlDoc struct {
 	MaxSessions     int64        `json:"max_sessions"`
 	WaitingSessions int64        `json:"waiting_sessions"`
 	WaitingForConn  int64        `json:"waiting_for_connection"`
+	Line            lineDoc      `json:"waiting_for_node"`
 	SessionsTotal   uint64       `json:"sessions_total"`
 	QueriesTotal    uint64       `json:"queries_total"`
 	ReadsTotal      uint64       `json:"reads_total"`
@@ -259,7 +269,7 @@ func newPoolDoc(p NodePool) poolDoc {
 
 func newMySQLDoc(m MySQL, h *history) mysqlDoc {
 	doc := mysqlDoc{
-		Listen: m.Listen, Sessions: m.Sessions, ActiveSessions: m.ActiveSessions, MaxSessions: m.MaxSessions, WaitingSessions: m.Waiting, WaitingForConn: m.WaitingForConn,
+		Listen: m.Listen, Sessions: m.Sessions, ActiveSessions: m.ActiveSessions, MaxSessions: m.MaxSessions, WaitingSessions: m.Waiting, WaitingForConn: m.WaitingForConn, Line: lineDoc(m.Line),
 		SessionsTotal: m.SessionsTotal, QueriesTotal: m.QueriesTotal, ReadsTotal: m.ReadsTotal, WritesTotal: m.WritesTotal, ErrorsTotal: m.ErrorsTotal,
 		Rates: ratesDoc{
 			Queries: orNull(h.queries.last()), Reads: orNull(h.reads.last()), Writes: orNull(h.writes.last()), Errors: orNull(h.errors.last()),

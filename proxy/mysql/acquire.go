@@ -21,6 +21,7 @@ func (s *session) acquire(view *cluster.View, node *cluster.Node, reads bool) (*
 	w.key = poolKey{user: s.login.user, account: s.login.account, caps: s.login.caps, reads: reads, dirty: dirtyNode(view, node), bare: s.state.schema == "", client: s.login.client}
 	for {
 		b, room := set.take(w)
+		s.stepOut() // What came later stands behind it there.
 		if !room {
 			return nil, s.srv.full(set, w)
 		}

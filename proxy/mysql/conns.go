@@ -96,6 +96,7 @@ type wait struct {
 	began time.Time
 	tries int       // Runs of the command so far.
 	x     *exchange // What waits; nil for something of galley's own.
+	place uint64    // Its number in the line of those who wait for a node; 0 for none yet.
 }
 
 // left is how much of the time that the session may wait is left, from the first time that it has to.
@@ -133,6 +134,7 @@ func (s *session) conn(t target, w *wait) (*backendConn, error) {
 			continue
 		}
 		if b != nil || err != nil {
+			s.stepOut()
 			return b, err
 		}
 		if view != s.srv.cluster.View() {
@@ -301,6 +303,7 @@ func (s *session) waitForNode(view *cluster.View, changed <-chan struct{}, t tar
 	}
 	left := w.until.Sub(now)
 	if left <= 0 {
+		s.stepOut()
 		role, why := "statement", view.WriterReason.String()
 		if t == toReader {
 			role, why = "read", "no synced node"
@@ -309,6 +312,9 @@ func (s *session) waitForNode(view *cluster.View, changed <-chan struct{}, t tar
 	}
 	if (t == toReader && len(view.Readers) > 0) || (t != toReader && view.Writer >= 0) {
 		left = min(left, probePause)
+	}
+	if err := s.stand(t, w); err != nil {
+		return err
 	}
 	s.takeHalts()
 	s.srv.metrics.waiting.Add(1)
@@ -322,12 +328,17 @@ func (s *session) waitForNode(view *cluster.View, changed <-chan struct{}, t tar
 	select {
 	case <-changed:
 	case <-timer.C:
+	case <-s.spot.out:
+		return s.tooMany(w)
 	case <-s.halt:
 		return errHalted()
 	case <-s.ctx.Done():
 		return endSession(closeShutdown, context.Cause(s.ctx))
 	}
-	return s.giveWay(t, w)
+	if err := s.giveWay(t, w); err != nil {
+		return err
+	}
+	return s.awaitTurn(t)
 }
 
 // lostState ends a session whose state was on a conn that is gone.

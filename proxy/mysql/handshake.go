@@ -144,7 +144,9 @@ func newScramble() (s [wire.ScrambleLen]byte) {
 
 // firstView waits until there is a node, for a greeting in its name.
 func (s *session) firstView() (*cluster.View, error) {
-	until := time.Now().Add(s.srv.config().WaitForNode)
+	began := time.Now()
+	until := began.Add(s.srv.config().WaitForNode)
+	defer s.stepOut()
 	for {
 		changed := s.srv.cluster.Changed()
 		view := s.srv.cluster.View()
@@ -156,12 +158,21 @@ func (s *session) firstView() (*cluster.View, error) {
 			_ = s.writeError(wire.NewError(codeTooManyConnections, "galley: no node of the cluster can be used now (%s); see the status page or 'galley check'", view.WriterReason))
 			return nil, endSession(closeNoNode, nil)
 		}
+		if !s.standing {
+			s.spot = place{kind: lineLogin}
+			c := s.srv.config()
+			s.standing = s.srv.line.enter(&s.spot, c.MaxWaitingForNode, int64(c.MaxWaitingSize))
+		}
 		_ = s.client.SetDeadline(time.Now().Add(left + s.srv.config().HandshakeTimeout))
 		timer := time.NewTimer(left)
 		select {
 		case <-changed:
 			timer.Stop()
 		case <-timer.C:
+		case <-s.spot.out:
+			timer.Stop()
+			_ = s.writeError(wire.NewError(codeTooManyConnections, "%s", crowdedError(s.srv, "login", time.Since(began)).Message))
+			return nil, endSession(closeNoNode, nil)
 		case <-s.ctx.Done():
 			timer.Stop()
 			return nil, endSession(closeShutdown, nil)

@@ -36,7 +36,7 @@ type door struct {
 // doorConfig is the configuration that tests start from.
 func doorConfig() config.MySQL {
 	return config.MySQL{
-		MaxConnections: 1000, HandshakeTimeout: 10 * time.Second, WaitForNode: 15 * time.Second, ConnectTimeout: 5 * time.Second,
+		MaxConnections: 1000, HandshakeTimeout: 10 * time.Second, WaitForNode: 15 * time.Second, MaxWaitingForNode: 1000, MaxWaitingSize: 1 << 20, ConnectTimeout: 5 * time.Second,
 		Grace: 5 * time.Second, ReadOnlyTransactionsOnReaders: true, MaxAllowedBuffer: 16 << 20, Consistency: config.Eventual, CausalWait: 10 * time.Second,
 		Pool: config.Pool{
 			Multiplex: true, IdleTime: time.Minute, Lifetime: time.Hour, WaitForConnection: 10 * time.Second, MaxWaiting: 1000, Opening: 4, MaxStatements: 100,

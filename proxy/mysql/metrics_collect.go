@@ -13,12 +13,12 @@ func newDesc(name, help string, labels ...string) *prometheus.Desc {
 
 // collector makes the door's metrics for Prometheus.
 type collector struct {
-	srv                                                                         *Server
-	statements, latency, errors, sessions, opened, closed, waiting, lost, dials *prometheus.Desc
-	retries, hidden, kills, held, refused, pinned, pins, gated, degraded        *prometheus.Desc
-	pools                                                                       poolDescs
-	replays                                                                     replayDescs
-	causal                                                                      causalDescs
+	srv                                                                                          *Server
+	statements, latency, errors, sessions, opened, closed, waiting, lost, dials                  *prometheus.Desc
+	retries, hidden, kills, held, refused, pinned, pins, gated, degraded, line, lineBytes, letGo *prometheus.Desc
+	pools                                                                                        poolDescs
+	replays                                                                                      replayDescs
+	causal                                                                                       causalDescs
 }
 
 func newCollector(srv *Server) *collector {
@@ -36,6 +36,9 @@ func newCollector(srv *Server) *collector {
 		dials:      desc("backend_dial_errors_total", "Backend conns that could not be opened."),
 		retries:    desc("retries_total", "Commands run again on another node."),
 		gated:      desc("statements_held_by_switchovers_total", "Transactions and writes that had to wait for a switchover, or for transactions that are run again, before they began."),
+		line:       desc("waiting_for_node", "Statements and logins that stand in the line for a usable node."),
+		lineBytes:  desc("waiting_for_node_bytes", "Bytes of the statements that stand in that line."),
+		letGo:      desc("waiting_let_go_total", "Statements and logins that got an error because too much waited for a node."),
 		degraded:   desc("statements_refused_degraded_total", "Statements refused at once because there was no primary component and only reads were answered (cluster.degraded)."),
 		held:       desc("statements_held", "Statements that wait for their turn, because as many run as may."),
 		refused:    desc("statements_refused_total", "Statements refused because their turn has not come in time."),
@@ -51,7 +54,7 @@ func newCollector(srv *Server) *collector {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.statements, c.latency, c.errors, c.sessions, c.opened, c.closed, c.waiting, c.lost, c.dials, c.retries, c.hidden, c.kills, c.held, c.refused, c.pinned, c.pins, c.gated, c.degraded} {
+	for _, d := range []*prometheus.Desc{c.statements, c.latency, c.errors, c.sessions, c.opened, c.closed, c.waiting, c.lost, c.dials, c.retries, c.hidden, c.kills, c.held, c.refused, c.pinned, c.pins, c.gated, c.degraded, c.line, c.lineBytes, c.letGo} {
 		ch <- d
 	}
 	c.pools.describe(ch)
@@ -89,6 +92,10 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(c.sessions, float64(c.srv.sessionCount()))
 	gauge(c.waiting, float64(m.waiting.Load()))
+	standing := c.srv.Line()
+	gauge(c.line, float64(standing.Sessions))
+	gauge(c.lineBytes, float64(standing.Bytes))
+	count(c.letGo, standing.LetGo)
 	gauge(c.held, float64(c.srv.flights.waiting.Load()))
 	count(c.refused, uint64(c.srv.flights.refused.Load()))
 	pinned := c.srv.pinned()

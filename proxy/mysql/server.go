@@ -95,6 +95,7 @@ type Server struct {
 	peers    func() bool // Whether other galleys write to the cluster.
 	flights  flights
 	gate     gate
+	line     line
 	sleepers sleepers
 
 	mu       sync.Mutex

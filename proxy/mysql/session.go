@@ -73,6 +73,9 @@ type session struct {
 	scratch []byte
 	kept    []byte
 
+	spot     place // In the line of those who wait for a node.
+	standing bool  // It stands there.
+
 	wrote     uint64 // The number of its last write.
 	level     string // Its consistency, as levelBy says for levelUser.
 	levelBy   *config.MySQL
@@ -117,6 +120,7 @@ func (s *session) serve() error {
 		if err = s.command(&cmd); err == nil {
 			s.letGo()
 		}
+		s.stepOut()
 		s.leaveGate()
 		s.shown.busy.end()
 		if err != nil {
@@ -372,6 +376,7 @@ func (s *session) cut() {
 // close gives back all that the session holds.
 func (s *session) close() {
 	s.leaveUser()
+	s.stepOut()
 	s.over.Store(true)
 	s.letAllGo()
 	_ = s.client.Flush()
