@@ -67,5 +67,5 @@ func refusedByName(answer []string) bool {
 
 // forget is run on both sides behind an answer that leaves something to be asked for which is known to differ: it leaves something else.
 func forget(st *step, answer []string) bool {
-	return st.kind == stepReconnect || st.kind == stepResetConnection || st.kind == stepChangeUser || len(answer) > 0 && (strings.HasPrefix(answer[len(answer)-1], "error ERROR 1243 ") || strings.HasPrefix(answer[len(answer)-1], "error ERROR 1421 "))
+	return st.kind == stepReconnect || st.kind == stepResetConnection || st.kind == stepChangeUser || len(answer) > 0 && (strings.HasPrefix(answer[len(answer)-1], "error ERROR 1243 ") || strings.HasPrefix(answer[len(answer)-1], "error ERROR 1421 ") || strings.HasPrefix(answer[len(answer)-1], "error ERROR 1047 "))
 }

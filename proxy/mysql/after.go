@@ -226,7 +226,7 @@ func (s *session) noteParts(b *backendConn, x *exchange) {
 		rows = fateUnknown
 	}
 	switch {
-	case x.failed && (!same || p.kept&partFound != 0) && (a.Results == 0 && !mentions(x.sql, "select") || beforeItRan(x.refused)):
+	case x.failed && a.Results == 0 && s.leavesFound(x, !same || p.kept&partFound != 0):
 		found = fateKept
 	case !single && x.prepared == nil:
 		found = fateUnknown
@@ -248,12 +248,20 @@ func (s *session) noteParts(b *backendConn, x *exchange) {
 	s.last = b
 }
 
+// leavesFound says whether x, which has failed, has left FOUND_ROWS() as it was. away is that its conn does not tell that of before: then it is judged by less.
+func (s *session) leavesFound(x *exchange, away bool) bool {
+	if beforeItRan(x.refused) {
+		return away || !x.hides()
+	}
+	return away && !mentions(x.sql, "select")
+}
+
 // warningsFate says what becomes of the warnings; fateTold is that there are none.
 func (s *session) warningsFate(x *exchange) fate {
 	switch {
 	case x.hides() && !x.failed && !x.warned && s.after.noWarnings():
 		return fateKept
-	case x.failed, s.answer.Results != 1 && x.prepared == nil:
+	case x.failed, s.answer.Results != 1 && x.prepared == nil && x.kind != wire.AnswerRows:
 		return fateUnknown
 	case s.answer.Warnings > 0 && x.prepared == nil:
 		return fateUnknown

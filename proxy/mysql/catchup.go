@@ -51,6 +51,7 @@ func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 		b.out = wire.AppendCommand(b.out, wire.ComInitDB, s.state.schema)
 		b.schema = s.state.schema
 		n++
+		n += s.appendSchemaCollation(b)
 	}
 	if n == 0 || x.repeatable && x.cmd.Whole() {
 		return n, nil
@@ -65,6 +66,20 @@ func (s *session) catchUp(b *backendConn, x *exchange) (n int, err error) {
 	}
 	return 0, nil
 }
+
+// appendSchemaCollation puts into b.out what the session has set of the schema's own character set: choosing the schema has undone it.
+func (s *session) appendSchemaCollation(b *backendConn) (n int) {
+	for _, name := range schemaCollations() {
+		if value, ok := s.state.value(name); ok {
+			b.out = wire.AppendCommand(b.out, wire.ComQuery, "SET SESSION "+name+"='"+value+"'")
+			n++
+		}
+	}
+	return n
+}
+
+// schemaCollations are variables that a session can set and that choosing a schema sets too.
+func schemaCollations() [2]string { return [...]string{"character_set_database", "collation_database"} }
 
 // preambleError says what it means that b could not be brought up to date. A node that is not ready for anything has not run the command either, which is tried again in a moment.
 func (s *session) preambleError(b *backendConn, x *exchange, err error) error {
@@ -130,7 +145,7 @@ func (b *backendConn) resetState() error {
 func (s *session) appendSettings(b *backendConn, x *exchange) bool {
 	const begin = "SET SESSION "
 	s.scratch = append(s.scratch[:0], begin...)
-	found := false
+	found, has := false, b.vars // The text is read under what b has yet.
 	comma := func() {
 		if found {
 			s.scratch = append(s.scratch, ", "...)
@@ -148,7 +163,7 @@ func (s *session) appendSettings(b *backendConn, x *exchange) bool {
 		b.left = s.state.leftVersion
 		for _, v := range s.state.userVars {
 			comma()
-			s.scratch = append(append(append(append(s.scratch, '@'), quoteName(v.name)...), '='), v.literal...)
+			s.scratch = append(append(append(append(s.scratch, '@'), quoteName(nameIn(has, v.name))...), '='), v.literal...)
 			b.dirt |= tieVariables
 		}
 		if s.state.insertID != 0 {

@@ -118,6 +118,31 @@ func TestResetConnection(t *testing.T) {
 	}
 }
 
+// TestResetKeepsRole: a role outlasts a reset, and with it the conn that has it.
+func TestResetKeepsRole(t *testing.T) {
+	d := newDoor(t, 2)
+	c := d.client(mysqltest.Login{User: "app", Password: "secret", Schema: "app"})
+	c.result("SET sql_mode='ANSI_QUOTES'")
+	c.result("SET ROLE r")
+	c.result("BEGIN")
+	c.command(wire.ComResetConnection, "")
+	if got := c.query("SELECT 2"); got != "n1" {
+		t.Errorf("read on %q", got)
+	}
+	if got := stateAt(d.n[0], "SELECT 2"); got != "app|" {
+		t.Errorf("after a reset: %q", got)
+	}
+	roles := map[uint32]bool{}
+	for _, cmd := range d.n[0].Commands() {
+		if cmd.Text == "SET ROLE r" || cmd.Text == "SELECT 2" {
+			roles[cmd.Thread] = true
+		}
+	}
+	if len(roles) != 1 {
+		t.Errorf("the role and the read were on %d conns", len(roles))
+	}
+}
+
 // changeUser makes the argument of COM_CHANGE_USER.
 func changeUser(user, answer, schema string) string {
 	return user + "\x00" + string(byte(len(answer))) + answer + schema + "\x00" + "\x2d\x00" + "mysql_native_password\x00"

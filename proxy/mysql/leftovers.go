@@ -131,7 +131,7 @@ func settled(what ties) ties {
 const (
 	rescueCounts    = "SELECT LAST_INSERT_ID(), FOUND_ROWS(), ROW_COUNT(), @@warning_count, @@error_count LIMIT 1"
 	rescueWarnings  = "SHOW WARNINGS"
-	rescueVariables = "SELECT VARIABLE_NAME, HEX(VARIABLE_VALUE), VARIABLE_TYPE FROM information_schema.USER_VARIABLES LIMIT 100000"
+	rescueVariables = "SELECT HEX(VARIABLE_NAME), HEX(VARIABLE_VALUE), VARIABLE_TYPE FROM information_schema.USER_VARIABLES LIMIT 100000"
 )
 
 // read asks b, the conn that r is about, for what was left there. It does not wait for ever: a session must be able to leave a node that hangs.
@@ -196,13 +196,13 @@ func (r *rescue) readVariables(b *backendConn) error {
 		if len(row) != 3 {
 			return errNoAnswer
 		}
-		name, kind := row[0], row[2]
+		name, kind := unhex(row[0]), row[2]
 		if kind == "VARCHAR" {
 			texts = append(texts, name)
 			if ask.Len() > 0 {
 				ask.WriteByte(',')
 			}
-			v := "@" + quoteName(name)
+			v := "@" + quoteName(nameIn(b.vars, name))
 			ask.WriteString("HEX(" + v + "),CHARSET(" + v + "),COLLATION(" + v + ")," + v + " IS NULL")
 			continue
 		}
@@ -243,8 +243,10 @@ func numberLiteral(text, kind string) string {
 // textLiteral writes a string from its bytes in hex.
 func textLiteral(hex, charset, collation string, null bool) string {
 	switch {
-	case null:
+	case null && charset == "binary":
 		return "NULL"
+	case null:
+		return "CONVERT(NULL USING " + charset + ") COLLATE " + collation // NULL alone has none.
 	case charset == "binary":
 		return "x'" + hex + "'"
 	}
@@ -261,6 +263,22 @@ func unhex(s string) string {
 		out = append(out, byte(n))
 	}
 	return string(out)
+}
+
+// nameIn writes a name, which is UTF-8, in the character set of what is sent where vars are set. There are others than Latin-1: a name of theirs is not found.
+func nameIn(vars []variable, name string) string {
+	i := slices.IndexFunc(vars, func(v variable) bool { return v.name == "character_set_client" })
+	if i < 0 || vars[i].value != "latin1" {
+		return name
+	}
+	latin := make([]byte, 0, len(name))
+	for _, r := range name {
+		if r > 0xff || r >= 0x80 && r < 0xa0 {
+			return name
+		}
+		latin = append(latin, byte(r))
+	}
+	return string(latin)
 }
 
 // quoteName writes an identifier in backquotes.

@@ -267,9 +267,9 @@ func TestRoleIsNotForOthers(t *testing.T) {
 	if got := c.query("SELECT 1"); got != "n1" {
 		t.Errorf("a read on %s", got)
 	}
-	c.command(wire.ComResetConnection, "")
+	c.command(wire.ComChangeUser, changeUser("app", mysqltest.NativeAnswer(c.Greeting.Scramble[:], "secret"), ""))
 	if got := c.query("SELECT 2"); got != "n2" {
-		t.Errorf("a read after the reset on %s", got)
+		t.Errorf("a read after the change of user on %s", got)
 	}
 	logins := d.n[0].Logins()
 	c.result("INSERT INTO t VALUES (1)")

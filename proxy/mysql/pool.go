@@ -215,6 +215,13 @@ func (c *connSet) handOver(b *backendConn, s *session) {
 	b.owner, b.epoch, b.own, b.dirt, b.synced, b.left = s, s.epoch.Load(), 0, 0, 0, 0
 }
 
+// own makes of b, which the session has, one of its present epoch.
+func (c *connSet) own(b *backendConn, s *session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b.epoch = s.epoch.Load()
+}
+
 // missed says whether there is something on b that the session which had it last may ask for.
 func (b *backendConn) missed() bool {
 	return b.owner != nil && b.own != 0 && !b.owner.over.Load() && b.epoch == b.owner.epoch.Load()

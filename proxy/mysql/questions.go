@@ -17,7 +17,7 @@ import (
 // askBack sees to a statement about the one before it. Where the conn of that one is still the session's own and has all that is asked for, the statement runs there; else done is true
 // if it was answered from what is known, or refused.
 func (s *session) askBack(x *exchange, t target) (done bool, err error) {
-	if on := s.last; on != nil && x.asks&s.after.kept == 0 && s.after.marked == nil && s.lastIs(t) {
+	if on := s.last; on != nil && x.asks&s.after.kept == 0 && s.after.marked == nil && s.lastIs(t) && !s.lacks(on, x) {
 		for _, sl := range s.slots() {
 			if sl.conn == on && s.retake(sl) {
 				return false, nil
@@ -30,6 +30,15 @@ func (s *session) askBack(x *exchange, t target) (done bool, err error) {
 	s.last = nil
 	s.after.kept = allParts
 	return s.answerFrom(x)
+}
+
+// lacks says whether on has not what x sees beside what it asks for, or would have to prepare it as it was: to set that there would be another statement before it.
+func (s *session) lacks(on *backendConn, x *exchange) bool {
+	const left = tieVariables | tieInsertID
+	if st := x.stmt; st != nil && on.stmts[st.key] == nil && (st.schema != on.schema || capture(on.vars, st.vars, s.srv.numeric) != "") {
+		return true
+	}
+	return x.sees&left != 0 && (on.left != s.state.leftVersion || on.foreign&x.sees&left != 0)
 }
 
 // lastIs says whether a statement for t runs on the session's last conn, if that is the session's own.

@@ -7,13 +7,40 @@ import (
 	"galley/proxy/mysql/wire"
 )
 
-// reset runs COM_RESET_CONNECTION: the session is as after its login, but for the schema, which stays, and the character sets, which are the node's own
-// (MariaDB: sql/sql_parse.cc, THD::change_user). Nothing of it has to be done on a node that has nothing of the session's under way.
+// reset runs COM_RESET_CONNECTION: the session is as after its login, but for the schema, which stays; on MySQL the character sets are the node's own (MariaDB: sql/sql_parse.cc,
+// THD::org_charset). Nothing of it has to be done on a node that has nothing of the session's under way.
 func (s *session) reset() error {
 	schema := s.state.schema
+	place, role := s.leaveRole()
 	s.letAllGo()
-	s.begin(s.login, schema, s.srv.cluster.View())
+	view := s.srv.cluster.View()
+	s.begin(s.login, schema, view)
+	if vars, ok := s.srv.charsets.find(s.login.charset); ok && mariaDB(&view.Server) {
+		s.state.begin(vars)
+	}
+	if role != nil {
+		role.set.own(role, s)
+		place.fill(role)
+		s.state.hold(hold{pin: pinRole})
+		s.pinnedOn = role
+	}
 	return s.writeOK()
+}
+
+// leaveRole takes the conn on which the session has set a role out of its slot, reset: the role outlasts that. Nil is that there is none.
+func (s *session) leaveRole() (*slot, *backendConn) {
+	b := s.pinnedOn
+	if s.state.pins&pinRole == 0 || !s.holds(b) {
+		return nil, nil
+	}
+	if err := b.resetState(); err != nil {
+		s.srv.lost(b, err)
+		s.drop(b)
+		return nil, nil
+	}
+	sl := s.slotOf(b)
+	*sl = slot{}
+	return sl, b
 }
 
 // changeUser runs COM_CHANGE_USER: another login on the same connection.

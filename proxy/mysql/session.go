@@ -175,7 +175,7 @@ func (s *session) command(cmd *wire.Command) error {
 		x.found, x.rows = fateKept, fateTold
 		return s.execute(s.homeTarget(toWriter), &x)
 	case wire.ComFieldList:
-		x.kind, x.repeatable = wire.AnswerRows, true
+		x.kind, x.repeatable, x.lists = wire.AnswerRows, true, true // The warnings stay.
 		return s.execute(s.homeTarget(toReader), &x)
 	case wire.ComProcessInfo:
 		return s.processInfo(&x)

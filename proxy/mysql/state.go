@@ -85,6 +85,12 @@ func (s *state) note(e wire.Tracker, explained bool) {
 			s.schema = string(e.Value)
 			s.changes++
 		}
+		for _, name := range schemaCollations() {
+			if s.index(name) >= 0 {
+				s.forget(name)
+				s.version++
+			}
+		}
 	case wire.TrackStateChange:
 		if !explained {
 			s.pins |= pinUnknown

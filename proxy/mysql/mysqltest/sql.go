@@ -106,10 +106,10 @@ func (c *Conn) leftovers(text string) bool {
 	switch {
 	case strings.HasPrefix(text, "SELECT LAST_INSERT_ID(), FOUND_ROWS(), ROW_COUNT(), "):
 		c.Rows([]string{"a", "b", "c", "d", "e"}, []string{strconv.FormatUint(c.insertID, 10), "1", "-1", "0", "0"})
-	case strings.HasPrefix(text, "SELECT VARIABLE_NAME, "):
+	case strings.HasPrefix(text, "SELECT HEX(VARIABLE_NAME), "):
 		var rows [][]string
 		for name, value := range c.userVars {
-			rows = append(rows, []string{name, hex.EncodeToString([]byte(value)), "INT"})
+			rows = append(rows, []string{hex.EncodeToString([]byte(name)), hex.EncodeToString([]byte(value)), "INT"})
 		}
 		c.Rows([]string{"a", "b", "c"}, rows...)
 	default:
