@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -53,13 +54,13 @@ func readAfterWrite(t *testing.T, pairs int, within time.Duration) map[string]in
 			for n := 1; made.Add(1) <= int64(pairs) && time.Since(began) < within && !t.Failed(); n++ {
 				seen, node, err := writeThenRead(db, who, n)
 				if err != nil {
-					t.Error(err)
+					t.Errorf("client %d, pair %d: %v", who, n, err)
 					return
 				}
 				done.Add(1)
 				if seen != n {
 					stale.Add(1)
-					t.Errorf("client %d wrote %d and then read %d on %s", who, n, seen, node)
+					t.Errorf("client %d wrote %d and then read %d on %s; a moment later %s", who, n, seen, node, whatNodesHave(t, who))
 				}
 				mu.Lock()
 				nodes[node]++
@@ -83,4 +84,17 @@ func writeThenRead(db *sql.DB, who, n int) (seen int, node string, err error) {
 	}
 	err = db.QueryRowContext(suite.ctx, "SELECT n, (SELECT MAX(node) FROM whoami) FROM ryw WHERE who = ?", who).Scan(&seen, &node)
 	return seen, node, err
+}
+
+// whatNodesHave tells a client's row as each node has it, and the node's last number.
+func whatNodesHave(t *testing.T, who int) string {
+	t.Helper()
+	var out strings.Builder
+	for _, n := range runningNodes() {
+		var has int
+		var last string
+		err := openNode(t, n).QueryRowContext(suite.ctx, "SELECT n, WSREP_LAST_SEEN_GTID() FROM ryw WHERE who = ?", who).Scan(&has, &last)
+		fmt.Fprintf(&out, "%s has %d at %s (%v) ", n.Name(), has, last, err)
+	}
+	return out.String()
 }

@@ -10,11 +10,12 @@ import (
 
 // position is what is known of a node's numbers. It belongs to whoever runs the batches that wait for one.
 type position struct {
-	epoch    epoch
-	at       gtid // Domain and server id are the node's own.
-	checked  time.Time
-	differs  bool // It numbers in another way than the writer.
-	reported bool
+	epoch     epoch
+	at        gtid   // Domain and server id are the node's own.
+	committed uint64 // The last write of the group that can be seen there.
+	checked   time.Time
+	differs   bool // It numbers in another way than the writer.
+	reported  bool
 }
 
 // fallback is why a node was waited for by wsrep_sync_wait, which asks the group, or not any longer: a closed list, the label of the metric.
@@ -114,8 +115,8 @@ func (c *connSet) tryNumber(node *cluster.Node, need uint64, fresh bool) (fallba
 	if point.epoch != p.epoch {
 		return fallbackUnverified, errUnverified // Views are changing.
 	}
-	if p.at.seq < point.seq {
-		if err := c.reach(node, point.seq); err != nil {
+	if p.committed < point.committed {
+		if err := c.reach(node, point); err != nil {
 			return c.reason(err), err
 		}
 	}
@@ -149,27 +150,28 @@ func indexReason(err error) fallback {
 }
 
 const (
-	// reachTries bounds the looks at a number that should be there: between the end of the server's wait and the commit there is nothing but the commit itself.
+	// reachTries bounds the looks at a write that should be there: between the end of the server's wait and its being seen there is nothing but the commit itself.
 	reachTries = 12
 	// reachPause is the pause after the first look; each is longer by half.
 	reachPause = 50 * time.Microsecond
 )
 
-// reach waits until the node says that it has the number seq.
-func (c *connSet) reach(node *cluster.Node, seq uint64) error {
+// reach waits until the node says that what point is about can be seen there.
+func (c *connSet) reach(node *cluster.Node, point indexPoint) error {
 	p := &c.position
 	pause := reachPause
 	for range reachTries {
 		var g gtid
+		var committed uint64
 		err := c.numbering.on(c.srv, node, always, func(b *backendConn) (err error) {
-			g, err = b.lastSeen(waitForQuery(gtid{p.at.domain, p.at.server, seq}, c.srv.config().CausalWait))
+			g, committed, err = b.standing(waitForQuery(gtid{p.at.domain, p.at.server, point.seq}, c.srv.config().CausalWait))
 			return err
 		})
 		if err != nil {
 			return tooLate(err)
 		}
-		p.at = g // Also where domain or server id are others than was thought, so that it was not waited for.
-		if g.seq >= seq {
+		p.at, p.committed = g, committed // Also where domain or server id are others than was thought, so that it was not waited for.
+		if committed >= point.committed {
 			return nil
 		}
 		if !c.srv.pauseFor(pause) {
@@ -236,7 +238,7 @@ func (c *connSet) numbersDiffer(node *cluster.Node) (bool, error) {
 		}); err != nil {
 			return false, err
 		}
-		p.at = g
+		p.at, p.committed = g, own.committed
 		switch {
 		case indexErr != nil || point.epoch != p.epoch:
 			return false, nil // Without a number of the writer's nothing is taken for applied.

@@ -24,6 +24,7 @@ type numbered struct {
 	seen   atomic.Int64
 	extra  atomic.Int64 // By how much it numbers too high.
 	early  atomic.Int64 // How often its wait ends before it has the number.
+	unseen atomic.Int64 // How often it is asked before what it has a number for can be seen.
 	never  atomic.Bool  // It ends always so.
 }
 
@@ -35,7 +36,11 @@ func number(n *mysqltest.Node, server int) *numbered {
 		return nil
 	})
 	n.On(committedQuery, func(c *mysqltest.Conn, _ *mysqltest.Command) error {
-		c.Rows([]string{"Variable_name", "Value"}, []string{"wsrep_last_committed", fmt.Sprint(g.seen.Load() + 10)})
+		committed := g.seen.Load() + 10
+		if g.unseen.Add(-1) >= 0 {
+			committed--
+		}
+		c.Rows([]string{"Variable_name", "Value"}, []string{"wsrep_last_committed", fmt.Sprint(committed)})
 		return nil
 	})
 	n.On(syncWait, func(c *mysqltest.Conn, cmd *mysqltest.Command) error {
@@ -210,6 +215,19 @@ func TestAWriterThatNumbersForItself(t *testing.T) {
 	}
 	if got := r.asked(); len(got) > 1 {
 		t.Errorf("waited for %v", got)
+	}
+}
+
+// TestNumberBeforeCommit: a node gives a write its number before anybody can see it there.
+func TestNumberBeforeCommit(t *testing.T) {
+	d, w, r := numberedDoor(t)
+	c := d.client()
+	readsOn(c, r)
+	w.write(c)
+	r.unseen.Store(3)
+	readsOn(c, r)
+	if left := r.unseen.Load(); left >= 0 {
+		t.Errorf("the read ran before the write could be seen: %d looks too early", left+1)
 	}
 }
 

@@ -22,12 +22,13 @@ type readIndex struct {
 	failed atomic.Uint64
 }
 
-// indexPoint is one answer: a node that has seq has all writes up to the number upTo.
+// indexPoint is one answer: a node where the group's write committed can be seen has all writes up to the number upTo.
 type indexPoint struct {
-	epoch epoch
-	upTo  uint64
-	seq   uint64
-	how   numbering // Where it was asked for.
+	epoch     epoch
+	upTo      uint64
+	committed uint64
+	seq       uint64    // What a node waits for before it is asked: no less than the number of that write.
+	how       numbering // Where it was asked for.
 }
 
 // point gives an answer that covers all writes up to the number need. fresh wants one to a question that begins now; how, the writer's numbering besides.
@@ -112,8 +113,9 @@ func (r *readIndex) askWriter(e epoch, w *cluster.Node, how bool) (indexPoint, e
 	err := set.indexing.on(r.srv, w, usable, func(b *backendConn) (err error) {
 		if how {
 			p.how, g, err = b.numbering()
+			p.committed = p.how.committed
 		} else {
-			g, err = b.lastSeen(lastSeenQuery)
+			g, p.committed, err = b.standing(lastSeenQuery)
 		}
 		return err
 	})

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"errors"
+	"strconv"
 	"sync"
 	"time"
 
@@ -94,12 +95,33 @@ func (d *side) cut() {
 // always is for questions that any node may be asked.
 func always() bool { return true }
 
-// lastSeen runs a query whose only row ends with the node's position.
-func (b *backendConn) lastSeen(query string) (g gtid, err error) {
-	if err = b.ask(query); err != nil {
-		return g, err
+// standing runs a query whose only row ends with the node's position, and reads which write of the group is the last that can be seen there.
+func (b *backendConn) standing(query string) (g gtid, committed uint64, err error) {
+	if err = b.ask(query, committedQuery); err != nil {
+		return g, 0, err
 	}
-	return b.readGTID()
+	if g, err = b.readGTID(); err != nil && !isServerError(err) && !errors.Is(err, errNoFunctions) {
+		return g, 0, err
+	}
+	committed, failed := b.readCommitted()
+	if err == nil {
+		err = failed
+	}
+	return g, committed, err
+}
+
+// readCommitted reads the answer to committedQuery.
+func (b *backendConn) readCommitted() (uint64, error) {
+	rows, err := b.rows()
+	if err != nil {
+		return 0, err
+	}
+	if len(rows) == 1 && len(rows[0]) == 2 {
+		if n, err := strconv.ParseInt(rows[0][1], 10, 64); err == nil && n >= 0 { // Without a group it is -1, which some show as an unsigned number.
+			return uint64(n), nil
+		}
+	}
+	return 0, errNoAnswer
 }
 
 func (b *backendConn) readGTID() (g gtid, err error) {
@@ -127,19 +149,14 @@ func (b *backendConn) numbering() (n numbering, g gtid, err error) {
 	if err1 != nil && !isServerError(err1) && !errors.Is(err1, errNoFunctions) {
 		return n, g, err1
 	}
-	rows, err2 := b.rows()
-	if err2 != nil && !isServerError(err2) {
+	committed, err2 := b.readCommitted()
+	if err2 != nil && !isServerError(err2) && !errors.Is(err2, errNoAnswer) {
 		return n, g, err2
 	}
 	if g, err = b.readGTID(); err != nil || err1 != nil || err2 != nil {
 		return n, g, errors.Join(err, err1, err2)
 	}
-	if len(rows) == 1 && len(rows[0]) == 2 {
-		if committed, ok := parseGTID("0-0-" + rows[0][1]); ok {
-			return numbering{first.seq, committed.seq, g.seq}, g, nil
-		}
-	}
-	return n, g, errNoAnswer
+	return numbering{first.seq, committed, g.seq}, g, nil
 }
 
 func isServerError(err error) bool {
