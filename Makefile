@@ -14,6 +14,7 @@ LDFLAGS  := -s -w -X=runtime.godebugDefault=schedtrace=2000000000 -X main.buildV
 GOLANGCI_VERSION := 2.15.0
 TOOLS            ?= $(CURDIR)/.cache/bin
 PEBBLE_VERSION   := v2.10.1
+H2SPEC_VERSION   := v2.2.1+incompatible
 GOLANGCI         := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 
 # WordPress as the demo and the tests of the web tier use it.
@@ -25,7 +26,7 @@ export GOFLAGS += -p=$(JOBS)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help build demo test unit race e2e e2e-all torture browser acme mtr drivers differential bench fuzz lint tools docs clean
+.PHONY: help build demo test unit race e2e e2e-all torture browser acme h2spec mtr drivers differential bench fuzz lint tools docs clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +77,10 @@ browser: build ## Write, publish, comment and search in a WordPress behind galle
 acme: build ## Certificates from a real ACME server on this machine (Pebble), by HTTP and by TLS
 	GOBIN=$(TOOLS) go install github.com/letsencrypt/pebble/v2/cmd/pebble@$(PEBBLE_VERSION) github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv@$(PEBBLE_VERSION)
 	E2E_GALLEY="$(CURDIR)/$(BIN)" E2E_PEBBLE="$(TOOLS)/pebble" go test -tags e2e -count 1 -timeout 10m -v -run '^TestACME$$' ./e2e/webonly
+
+h2spec: build ## The conformance tests of HTTP/2 (h2spec)
+	GOBIN=$(TOOLS) go install github.com/summerwind/h2spec/cmd/h2spec@$(H2SPEC_VERSION)
+	E2E_GALLEY="$(CURDIR)/$(BIN)" E2E_H2SPEC="$(TOOLS)/h2spec" go test -tags e2e -count 1 -timeout 10m -v -run '^TestH2spec$$' ./e2e/webonly
 
 mtr: build ## All of MariaDB's own tests in e2e/mtr.list, plain and by both binary protocols, on a node and through galley
 	./e2e/install.sh e2e

@@ -257,9 +257,12 @@ func (s *Server) newHTTP() *http.Server {
 		Handler: http.HandlerFunc(s.serve), ReadHeaderTimeout: c.HeaderTimeout, IdleTimeout: c.IdleTimeout, MaxHeaderBytes: int(c.MaxHeader), Protocols: &protocols,
 		ConnState: idles,
 		ErrorLog:  s.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
-		HTTP2:     &http.HTTP2Config{MaxConcurrentStreams: streams, WriteByteTimeout: c.WriteTimeout},
+		HTTP2:     &http.HTTP2Config{MaxConcurrentStreams: streams, WriteByteTimeout: c.WriteTimeout, MaxReadFrameSize: frame},
 	}
 }
 
 // streams is how many requests a client may have at a time in one HTTP/2 connection: what browsers use, and nginx' default.
 const streams = 128
+
+// frame is the largest frame of HTTP/2 that is taken: what every client starts with (RFC 9113, section 6.5.2), in place of net/http's megabyte.
+const frame = 16 << 10
