@@ -18,8 +18,9 @@ func (s *Server) serve(rw http.ResponseWriter, r *http.Request) {
 	v := s.newVisit(r, use)
 	w := &writer{ResponseWriter: rw}
 	defer s.finish(w, r, v)
-	if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
-		// A Transfer-Encoding means nothing in HTTP/1.0, but a proxy on the way may have believed it: what follows must not be taken for a request.
+	if r.ProtoMajor == 1 && (r.ProtoMinor == 0 || len(r.TransferEncoding) > 0) {
+		// A Transfer-Encoding means nothing in HTTP/1.0, and in HTTP/1.1 it may have stood beside a Content-Length (RFC 9112, section 6.1; net/http drops that). A proxy on the
+		// way may have believed the other one: what follows must not be taken for a request.
 		rw.Header()["Connection"] = []string{"close"}
 	}
 	status, reason := s.admit(r, v, use)

@@ -114,6 +114,9 @@ func (c *Cache) fill(w http.ResponseWriter, q request, f *flight, e *entry) {
 		e.serve(w, q.r, "STALE", c.opts.Now())
 	case err != nil:
 		panic(http.ErrAbortHandler)
+	case refused == NotHeader:
+		c.count.refused(refused)
+		c.pass(w, q)
 	case q.tracked && rec.status/100 == 3: //nolint:mnd // redirects
 		c.pass(w, q) // It was made without arguments that are to be in the address it leads to.
 	case made != nil:
@@ -128,11 +131,14 @@ func (c *Cache) fill(w http.ResponseWriter, q request, f *flight, e *entry) {
 // errAborted is a handler that gave up in the middle of an answer.
 var errAborted = errors.New("the answer was broken off")
 
-// run asks the site for the page as for nobody: without cookies, conditions, codings and the arguments that are not in its key.
+// run asks the site for the page as for nobody: without cookies, conditions, codings, headers of which nobody knows what a script makes of them, and the arguments that
+// are not in its key.
 func (c *Cache) run(ctx context.Context, rec *recorder, q request) (err error) {
 	r := q.r.Clone(ctx)
-	for _, name := range []string{"Cookie", "If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "Accept-Encoding"} {
-		r.Header.Del(name)
+	for name := range r.Header {
+		if !q.site.Rules.given(name) {
+			delete(r.Header, name)
+		}
 	}
 	if q.tracked {
 		path := rawPath(r)
@@ -166,6 +172,9 @@ func (c *Cache) keep(q request, f *flight, rec *recorder, err error) (*entry, Re
 		refused = NotWhole
 	case refused == "" && rec.status == http.StatusOK && rec.body.Len() < smallest && strings.HasPrefix(rec.final.Get("Content-Type"), "text/html"):
 		refused = NotSize
+	}
+	if refused == "" && q.withheld(rec.final) {
+		refused = NotHeader
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -18,6 +18,7 @@ const (
 	NotPrivate   Refusal = "cache_control"
 	NotCookie    Refusal = "set_cookie"
 	NotVary      Refusal = "vary"
+	NotHeader    Refusal = "header" // It depends on a header that was not given to its script.
 	NotLifetime  Refusal = "no_lifetime"
 	NotSize      Refusal = "size"
 	NotWhole     Refusal = "not_whole"

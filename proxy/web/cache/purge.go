@@ -53,8 +53,10 @@ func (p Purge) site(name, host string) bool {
 	return p.Site == name && (p.Host == "" || p.Host == host)
 }
 
+// at compares paths in their canonical form: a page is forgotten under each of its names.
 func (p Purge) at(path string) bool {
-	return path == p.Path || p.Prefix && strings.HasPrefix(path, p.Path)
+	wanted, path := canonicalPath(p.Path), behindScript(canonicalPath(path))
+	return path == wanted || p.Prefix && strings.HasPrefix(path, wanted)
 }
 
 // AsPurge reads a request to purge: PURGE /path, PURGE /path/* for all below it, PURGE with X-Cache-Tags; and GET /purge/path, as WordPress's nginx-helper sends it.

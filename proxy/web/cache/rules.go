@@ -3,6 +3,7 @@ package cache
 import (
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -71,7 +72,7 @@ func (rules Rules) bypass(r *http.Request) Bypass {
 		return ByCookie
 	case rules.privatePath(r.URL.Path):
 		return ByPath
-	case len(r.URL.RawQuery)+len(r.URL.Path) > maxKey, rules.privateQuery(r.URL.RawQuery):
+	case len(r.URL.RawQuery)+len(r.URL.Path) > maxKey, rules.privateQuery(r.URL.RawQuery), rules.privateName(r.URL.RawQuery):
 		return ByQuery
 	}
 	return ""
@@ -127,9 +128,50 @@ func isPhone(h http.Header) bool {
 	return false
 }
 
+// canonicalPath is what PHP may take a path for: one slash where several stand, no dots, capital letters as small ones.
+func canonicalPath(p string) string {
+	clean := strings.ToLower(path.Clean("/" + p))
+	if strings.HasSuffix(p, "/") && clean != "/" {
+		clean += "/"
+	}
+	return clean
+}
+
+// behindScript is what stands in a path behind a front controller: /index.php/members/ is /members/ to WordPress.
+func behindScript(path string) string {
+	if i := strings.Index(path, ".php/"); i >= 0 {
+		return path[i+len(".php"):]
+	}
+	return path
+}
+
+// privateName says whether an argument may be another name of a path that is not looked up: WordPress knows its pages by number and name as well.
+func (rules Rules) privateName(raw string) bool {
+	if !rules.WordPress || len(rules.BypassPaths) == 0 || raw == "" {
+		return false
+	}
+	for pair := range strings.SplitSeq(raw, "&") {
+		name := argument(pair)
+		if decoded, err := url.QueryUnescape(name); err == nil {
+			name = decoded
+		}
+		switch name {
+		case "page_id", "pagename", "name", "attachment", "attachment_id", "post_type":
+			return true
+		}
+	}
+	return false
+}
+
 // privatePath says whether a path belongs to one visitor, or has effects.
 func (rules Rules) privatePath(path string) bool {
-	if slices.ContainsFunc(rules.BypassPaths, func(prefix string) bool { return strings.HasPrefix(path, prefix) }) {
+	path = canonicalPath(path)
+	behind := behindScript(path)
+	return rules.private(path) || behind != path && rules.private(behind)
+}
+
+func (rules Rules) private(path string) bool {
+	if slices.ContainsFunc(rules.BypassPaths, func(prefix string) bool { return strings.HasPrefix(path+"/", strings.ToLower(prefix)) }) {
 		return true
 	}
 	if !rules.WordPress {
@@ -182,6 +224,29 @@ func isTracking(name string) bool {
 		return true
 	}
 	return false
+}
+
+// given says whether scripts get a header of the request when they make a page for everybody. Any other is its visitor's alone: scripts and plugins take hosts, schemes, paths
+// and addresses from headers that nobody has heard of, and a page with such would be shown to all. What proxies tell is in the key (Site.Told).
+func (rules Rules) given(header string) bool {
+	switch header {
+	case "Accept", "Accept-Language", "User-Agent", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto":
+		return true
+	case "Sec-Ch-Ua-Mobile":
+		return rules.ByDevice
+	}
+	return false
+}
+
+// withheld says that an answer depends on a header that the request had and the script was not given.
+func (q request) withheld(answer http.Header) bool {
+	return slices.ContainsFunc(varies(answer), func(name string) bool {
+		switch name = http.CanonicalHeaderKey(name); name {
+		case "Cookie", "Accept-Encoding": // Requests with cookies that matter are not looked up; codings are the cache's own.
+			return false
+		}
+		return q.r.Header[name] != nil && !q.site.Rules.given(name)
+	})
 }
 
 // key names a page: the site, the scheme, the host, the path and the arguments that matter, in order of their names. Only what PHP may print as the same page shares a key.
