@@ -83,7 +83,7 @@ func (v *View) at(addr string) *Node {
 
 // sameUse says whether two views are the same for all that sessions care for.
 func sameUse(a, b *View) bool {
-	if a.agreed.claim != b.agreed.claim || a.Writer != b.Writer || a.WriterReason != b.WriterReason || a.Degraded != b.Degraded ||
+	if a.agreed.claim != b.agreed.claim || a.Writer != b.Writer || a.WriterReason != b.WriterReason || a.Degraded != b.Degraded || a.leaving != b.leaving ||
 		a.Server != b.Server || !slices.Equal(a.Readers, b.Readers) {
 		return false
 	}

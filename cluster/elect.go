@@ -21,8 +21,12 @@ func (b *build) elect() {
 		current = slices.IndexFunc(v.Nodes, func(n Node) bool { return n.Addr == w.Addr || (n.ID != "" && n.ID == w.ID) })
 	}
 	if i := slices.IndexFunc(v.Nodes, func(n Node) bool { return b.rules.Move != "" && n.Addr == b.rules.Move }); i >= 0 && v.Nodes[i].WriteGrade == Usable {
-		v.switched = i != current
+		v.switched = i != current && b.prev.leaving.IsZero()
 		b.setWriter(i)
+		return
+	}
+	if current >= 0 && b.lingers(current) {
+		b.setWriter(current)
 		return
 	}
 	for _, grade := range []Grade{Usable, LastResort} {

@@ -159,8 +159,8 @@ func (l *Lease) wish(view *View) lease.Wish {
 		if o.abort {
 			w.Switch = ""
 		}
-	} else if row.Soft && row.Holder == l.self && l.now() > l.rules.Entered()+l.opts.Term {
-		w.Force = true // Nobody has asked for it: it is not to wait for ever.
+	} else if row.Soft && row.Holder == l.self && l.now() > l.rules.Entered()+min(l.opts.Term, leaveLimit) {
+		w.Force = true // Nobody has asked for it: the writer is a last resort.
 	}
 	return w
 }

@@ -42,6 +42,7 @@ type Monitor struct {
 	moves   chan *move
 	stopped chan struct{} // closed when Run ends
 	started time.Time
+	orderly atomic.Bool // see Rules
 
 	mu       sync.Mutex
 	settings Settings
@@ -198,7 +199,7 @@ func (m *Monitor) step(wish *move) *View {
 	if wish != nil {
 		rules.Move = wish.addr
 	}
-	rules.Lease = m.lease
+	rules.Lease, rules.Orderly = m.lease, m.orderly.Load()
 	view := BuildView(prev, obs, rules)
 	m.publish(prev, view, obs)
 	if wish != nil {

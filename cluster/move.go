@@ -21,8 +21,13 @@ type move struct {
 // writer. Where galleys agree on the writer, it goes through their lease, and
 // waits until all of them have stopped sending to the old one.
 func (m *Monitor) MoveWriter(ctx context.Context, addr string) error {
+	return m.moveWriter(ctx, addr, false)
+}
+
+// moveWriter is MoveWriter; force cuts what galleys that agree still have open.
+func (m *Monitor) moveWriter(ctx context.Context, addr string, force bool) error {
 	if m.lease != nil && m.lease.Kept() {
-		return m.lease.MoveWriter(ctx, addr, false)
+		return m.lease.MoveWriter(ctx, addr, force)
 	}
 	w := &move{addr: addr, done: make(chan error, 1)}
 	select {

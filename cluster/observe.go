@@ -53,6 +53,9 @@ type Rules struct {
 	Move string
 	// Lease says which node may be written to; nil where galley decides alone.
 	Lease *Lease
+	// Orderly says that somebody moves the writer's role away from a node that
+	// has become a last resort (Switcher.Run).
+	Orderly bool
 	// ReadsOnWriter lets the writer be one of the readers.
 	ReadsOnWriter bool
 	// DegradedReads has nodes read that are in no primary component, where no

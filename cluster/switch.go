@@ -19,8 +19,9 @@ type Door interface {
 	Hold() (release func())
 	// Writing tells what is under way on the writer.
 	Writing() Writing
-	// EndTransactions ends the open transactions of these sessions as a deadlock
-	// does, when they next ask for something. A statement that runs goes on.
+	// EndTransactions takes the open transactions of these sessions off the
+	// writer when they next ask for something: they are run again on the next
+	// writer, or end as by a deadlock. A statement that runs goes on.
 	EndTransactions(of []WritingSession)
 }
 
@@ -114,12 +115,12 @@ func (s *Switcher) Switch(ctx context.Context, key string, force bool) (Switched
 		s.metrics.ended(switchRefused)
 		return Switched{}, err
 	}
-	return s.move(ctx, to, force)
+	return s.move(ctx, to, progress{force: force, limit: s.o.Timeout()})
 }
 
 // move makes a node the writer; s.turn is held.
-func (s *Switcher) move(ctx context.Context, to *Node, force bool) (Switched, error) {
-	r := &run{Switcher: s, ctx: ctx, to: to.Addr, progress: progress{force: force, limit: s.o.Timeout()}, began: time.Now()}
+func (s *Switcher) move(ctx context.Context, to *Node, how progress) (Switched, error) {
+	r := &run{Switcher: s, ctx: ctx, to: to.Addr, progress: how, began: time.Now()}
 	if w := s.o.Monitor.View().WriterNode(); w != nil {
 		r.done.From = w.Addr
 	}
@@ -252,7 +253,7 @@ func (r *run) handOver() error {
 	if err := r.applied(); err != nil {
 		return err
 	}
-	return r.o.Monitor.MoveWriter(r.ctx, r.to)
+	return r.o.Monitor.moveWriter(r.ctx, r.to, len(r.done.Ended) > 0)
 }
 
 // applied waits until the new writer has applied all that is committed.

@@ -19,6 +19,12 @@ const (
 	holdTick = time.Millisecond
 	// openTick is how often that is looked at while nothing is held.
 	openTick = 20 * time.Millisecond
+	// leaveLimit is how long what is under way may take on a writer that has
+	// become a last resort: it is slower than others, and may soon refuse.
+	leaveLimit = time.Second
+	// lingerLimit is how long such a writer stays if nobody has taken the role
+	// from it: longer than leaveLimit and the last hold together.
+	lingerLimit = 3 * time.Second
 	// applyLimit is how long the new writer may take to apply what the others
 	// have, once nothing is written any more.
 	applyLimit = 5 * time.Second
@@ -113,7 +119,7 @@ func (e *SwitchTimeout) Error() string {
 	if more := len(sessions) - len(named); more > 0 {
 		named = append(named, fmt.Sprintf("%d more", more))
 	}
-	return fmt.Sprintf("given up after %.1f s, and nothing is changed: held up by %s; --force ends their transactions with a deadlock error", e.After.Seconds(), strings.Join(named, "; "))
+	return fmt.Sprintf("given up after %.1f s, and nothing is changed: held up by %s; --force has their transactions run again on the new writer, or ended with a deadlock error where that cannot be", e.After.Seconds(), strings.Join(named, "; "))
 }
 
 // successor finds the node that is to be the writer: the one that is meant by

@@ -40,7 +40,7 @@ func (s *Switcher) Drain(ctx context.Context, key string, force bool) (DrainOutc
 		if err != nil {
 			return out, err
 		}
-		done, err := s.move(ctx, to, force)
+		done, err := s.move(ctx, to, progress{force: force, limit: s.o.Timeout()})
 		if err != nil {
 			return out, err
 		}

@@ -112,6 +112,7 @@ type View struct {
 	lease   *Lease // nil where galley decides alone
 	agreed  agreement
 	reprobe []string  // addresses whose answers are too old to judge them by
+	leaving time.Time // since when its writer is to be left in order; zero where it is not
 	wake    time.Time // when time alone changes the view; zero for never
 	// noPrimary is since when no node that answers is in a primary component.
 	noPrimary time.Time

@@ -81,7 +81,7 @@ func mysqlSettings() []Setting {
 			binding: size(func(c *Config) *Size { return &c.MySQL.MaxWaitingSize }, 4*kibi, 64*gibi),
 		}, {
 			Path: "mysql.switch_timeout", Type: "duration", Default: "10s",
-			Doc:     "How long galley switch-writer, and galley drain of the writer, wait for transactions and writes that have begun, before they give up or, with --force, end them.",
+			Doc:     "How long galley switch-writer, and galley drain of the writer, wait for transactions and writes that have begun, before they give up or, with --force, go on: transactions are then run again on the new writer, or end with a deadlock error.",
 			binding: duration(func(c *Config) *time.Duration { return &c.MySQL.SwitchTimeout }, 0, time.Hour),
 		}, {
 			Path: "mysql.connect_timeout", Type: "duration", Default: "5s",

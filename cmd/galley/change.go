@@ -24,7 +24,8 @@ func newSwitchWriter() *cobra.Command {
 		Long: `switch-writer has the galley that runs with this configuration make NODE (its address or its name) the writer, or the best node where none is named.
 New transactions and writes are held for a moment, those that have begun end, the new writer applies all of it, and then everything goes on there.
 When that does not come within mysql.switch_timeout, nothing is changed and the sessions that held it up are named; with --force their transactions
-are ended with a deadlock error (1213), which applications answer by beginning them again.`,
+are run again on the new writer when they go on (mysql.transaction_replay) or, where that cannot be, end with a deadlock error (1213), which
+applications answer by beginning them again.`,
 		Example: `  galley switch-writer -c galley.yaml
   galley switch-writer n2 --address 127.0.0.1:9306`,
 		Args: cobra.MaximumNArgs(1),
@@ -89,7 +90,7 @@ POOL/ADDRESS, as soon as it is seen alive.
 func newChange(cmd *cobra.Command, forcible bool, then func(a *asker, node string) error) *cobra.Command {
 	var force bool
 	if forcible {
-		cmd.Flags().BoolVar(&force, "force", false, "end transactions that take longer than mysql.switch_timeout with a deadlock error; drain the last php-fpm backend of a pool")
+		cmd.Flags().BoolVar(&force, "force", false, "go on after mysql.switch_timeout: transactions are run again on the new writer, or end with a deadlock error; drain the last php-fpm backend of a pool")
 	}
 	ask := askFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -73,7 +73,7 @@ func (g *galley) switched(s *cluster.Switched) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s is the writer. Writes were held for %s.", g.title(s.To), s.Held.Round(time.Millisecond))
 	if n := len(s.Ended); n > 0 {
-		fmt.Fprintf(&text, " The transactions of %s were ended with a deadlock error.", sessions(n))
+		fmt.Fprintf(&text, " The transactions of %s took too long: they are run again on the new writer when they go on, or end with a deadlock error.", sessions(n))
 	}
 	if s.Pinned > 0 {
 		fmt.Fprintf(&text, " Left on %s for as long as they keep what only that node has (temporary tables, locks): %s.", g.title(s.From), sessions(s.Pinned))

@@ -204,6 +204,7 @@ func (g *galley) run(ctx context.Context) error {
 	}
 	start("cluster", g.monitor.Run)
 	start("lease", g.lease.Run)
+	start("switcher", g.switcher.Run)
 	start("accounts", g.accounts.Run)
 	start("variables", g.vars.Run)
 	start("engines", g.engines.Run)

@@ -17,6 +17,9 @@ func (s *session) execute(t target, x *exchange) error {
 	w := wait{x: x}
 	for ; ; w.tries++ {
 		if err := s.enterGate(t, x, &w); err != nil {
+			if told, ok := errors.AsType[*toldError](err); ok {
+				return told.end
+			}
 			return s.giveUp(x, err)
 		}
 		b, err := s.connFor(t, x, &w)

@@ -64,7 +64,7 @@ func (s *session) enterGate(t target, x *exchange, w *wait) error {
 	now := &s.shown.writing
 	if serial := now.serial.Load(); serial != 0 {
 		if now.end.Load() == serial {
-			return s.endTransaction(x)
+			return s.endTransaction(x, w)
 		}
 		return nil
 	}
@@ -127,20 +127,38 @@ func (s *session) waitFor(shut *shutGate, late <-chan time.Time) error {
 	}
 }
 
-// endTransaction ends the session's transaction as a deadlock does, because a switchover does not wait for it any more: it is undone on its node, and x does not run. Where something else would be
-// lost with it, and where x ends it, it goes on.
-func (s *session) endTransaction(x *exchange) error {
+// toldError says that the client has been told, and carries what ends the session, if anything does.
+type toldError struct{ end error }
+
+func (e *toldError) Error() string { return "the client has been told" }
+
+// endTransaction takes the session's transaction off the writer, because a switchover does not wait for it any more: it is undone on its node, and run again on the new writer with x behind it. Where that
+// cannot be, it ends as by a deadlock, and x does not run. Where something else would be lost with it, and where x ends it, it goes on.
+func (s *session) endTransaction(x *exchange, w *wait) error {
 	if s.trx == nil || s.state.pins != 0 || x.of == classify.Rollback {
 		return nil
 	}
 	b := s.trx
+	why := s.replayable(b, x, true)
 	s.trx = nil
 	s.status &^= wire.StatusInTrans | wire.StatusInTransReadOnly
 	if err := b.command(wire.ComQuery, "ROLLBACK"); err != nil {
+		s.srv.lost(b, err)
 		s.drop(b)
 	}
 	s.showHold()
-	return wire.NewError(codeDeadlock, "Deadlock found when trying to get lock; try restarting transaction")
+	if why != hinderedNot {
+		s.srv.metrics.refused[why].Add(1)
+		s.endLog()
+		return wire.NewError(codeDeadlock, "Deadlock found when trying to get lock; try restarting transaction (galley: another node has become the writer, and the transaction cannot be run again there)")
+	}
+	if err := s.passGate(w); err != nil {
+		return err
+	}
+	if again, end := s.resumeFirst(x, w); !again {
+		return &toldError{end}
+	}
+	return nil
 }
 
 // Writing implements cluster.Door.

@@ -166,6 +166,42 @@ func TestTransactionsAreEnded(t *testing.T) {
 	})
 }
 
+// TestTransactionsThatAreEndedAreRunAgain on the new writer, as soon as it is that; not where an answer is another one there, or where that is turned off.
+func TestTransactionsThatAreEndedAreRunAgain(t *testing.T) {
+	d, c := replayDoor(t)
+	end := func(writer, reader *mysqltest.Node) {
+		t.Helper()
+		release := d.srv.Hold()
+		d.srv.EndTransactions(d.srv.Writing().Sessions)
+		done := asking(c, "SELECT b FROM t")
+		until(t, "it waits", func() bool { return d.srv.metrics.waiting.Load() == 1 })
+		d.cluster.Set(writer, reader)
+		release()
+		if err := <-done; err != nil && d.outcome(replayDiverged) == 0 {
+			t.Error(err)
+		}
+	}
+	c.result("BEGIN")
+	c.result("INSERT INTO t VALUES (1)")
+	end(d.n[1], d.n[0])
+	c.result("COMMIT")
+	d.expectRan("INSERT INTO t VALUES (1)", 1, 1, 0)
+	d.expectRan("SELECT b FROM t", 0, 1, 0)
+	d.expectRan("ROLLBACK", 1, 0, 0)
+	d.expectRan("COMMIT", 0, 1, 0)
+
+	c.result("BEGIN")
+	c.result("SELECT /* galley:writer */ a FROM t")
+	d.n[2].On("SELECT /* galley:writer */ a FROM t", mysqltest.Table("something else"))
+	end(d.n[2], d.n[0])
+	d.expectRan("SELECT b FROM t", 0, 1, 0)
+	if d.outcome(replayDone) != 1 || d.outcome(replayDiverged) != 1 {
+		t.Errorf("%d done, %d diverged", d.outcome(replayDone), d.outcome(replayDiverged))
+	}
+	c.result("INSERT INTO t VALUES (2)")
+	d.expectRan("INSERT INTO t VALUES (2)", 0, 0, 1)
+}
+
 func TestDrainedNodeIsLeft(t *testing.T) {
 	testAccounts(t) // Imported in real time.
 	synctest.Test(t, func(t *testing.T) {
