@@ -118,7 +118,7 @@ func TestPlan(t *testing.T) {
 	}
 	for _, args := range []string{
 		"", "-galley x", "-wordpress x", "-galley x -parts nothing", "-galley x -wordpress x -tests nothing", "-galley x -wordpress x -clients 0", "-galley x -wordpress x -doors nothing", "-galley x -wordpress x -pin two",
-		"-galley x -wordpress x -seconds 1", "-galley x -wordpress x y",
+		"-galley x -wordpress x -seconds 1", "-galley x -wordpress x -pages nothing", "-galley x -wordpress x y",
 	} {
 		if _, err := parsePlan(strings.Fields(args), io.Discard); err == nil {
 			t.Errorf("%q: no error", args)

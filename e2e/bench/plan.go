@@ -38,7 +38,8 @@ type plan struct {
 	other      string // Another galley binary to be measured beside it.
 	markdown   string
 	json       string
-	wordpress  string // A directory with WordPress.
+	pages      []string // Keys of what the web part measures.
+	wordpress  string   // A directory with WordPress.
 	hold       bool
 	quick      bool
 	galleyLog  string
@@ -85,7 +86,7 @@ func scenarios() []scenario {
 func parsePlan(args []string, usage io.Writer) (plan, error) {
 	var p plan
 	var long bool
-	var clients, tests, parts, doors, pin string
+	var clients, tests, pages, parts, doors, pin string
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(usage)
 	fs.BoolVar(&p.quick, "quick", false, "1 round of 3 s, 64 clients only: less than 4 minutes, and 2 for the web")
@@ -94,6 +95,7 @@ func parsePlan(args []string, usage io.Writer) (plan, error) {
 	fs.IntVar(&p.seconds, "seconds", 0, "length of a sysbench run, its first second not counted (default 5)")
 	fs.StringVar(&clients, "clients", "", "clients of sysbench (default 1,8,64,256) and of the web (default 1,64,256)")
 	fs.StringVar(&tests, "tests", "point,text,readonly,readwrite", "tests of sysbench")
+	fs.StringVar(&pages, "pages", strings.Join(pageKeys(), ","), "what the web part measures")
 	fs.IntVar(&p.idle, "idle", 10000, "idle connections whose cost is measured; through HAProxy half as many")
 	fs.IntVar(&p.largeMB, "large", 0, "size of the large result in MB (default 200)")
 	fs.StringVar(&parts, "parts", strings.Join(allParts(), ","), "what to measure")
@@ -124,7 +126,7 @@ func parsePlan(args []string, usage io.Writer) (plan, error) {
 	if doors != "" {
 		p.doors = strings.Split(doors, ";")
 	}
-	p.parts, p.tests = strings.Split(parts, ","), strings.Split(tests, ",")
+	p.parts, p.tests, p.pages = strings.Split(parts, ","), strings.Split(tests, ","), strings.Split(pages, ",")
 	p.pin = pinning(pin)
 	return p, p.check()
 }
@@ -162,6 +164,11 @@ func (p *plan) check() error {
 	for _, test := range p.tests {
 		if !slices.ContainsFunc(scenarios(), func(sc scenario) bool { return sc.key == test }) {
 			return fmt.Errorf("-tests: %q is none of point, text, readonly, readwrite", test)
+		}
+	}
+	for _, page := range p.pages {
+		if !slices.Contains(pageKeys(), page) {
+			return fmt.Errorf("-pages: %q is none of %s", page, strings.Join(pageKeys(), ", "))
 		}
 	}
 	for _, door := range p.doors {

@@ -24,6 +24,7 @@ const (
 
 // page is what clients ask for.
 type page struct {
+	key        string // On the command line.
 	test       string
 	host, path string
 	size       int    // Of a file.
@@ -40,14 +41,26 @@ func (p *page) at(front string) bool { return front == doorOther || slices.Conta
 func pages() []page {
 	all, files := []string{doorNginx, doorCaddy, doorHAProxy, doorGalley}, []string{doorNginx, doorCaddy, doorGalley}
 	return []page{
-		{test: webHello, host: hostPlain, path: "/hello.php", contains: helloText, fronts: all},
-		{test: webPress, host: hostPlain, path: "/", contains: pressTitle, fronts: all, slow: true},
-		{test: webCached, host: hostCached, path: "/", contains: pressTitle, fronts: []string{doorNginx, doorHAProxy, doorGalley}},
-		{test: webSmall, host: hostPlain, path: "/4k.jpg", size: 4 << 10, fronts: files},
-		{test: webMiddle, host: hostPlain, path: "/100k.jpg", size: 100 << 10, fronts: files},
-		{test: webLarge, host: hostPlain, path: "/100m.bin", size: 100 << 20, fronts: files, cut: true},
-		{test: webUneven, host: hostUneven, path: "/uneven.php", contains: helloText, fronts: all, clients: []int{targetClients}},
+		{key: "hello", test: webHello, host: hostPlain, path: "/hello.php", contains: helloText, fronts: all},
+		{key: "wordpress", test: webPress, host: hostPlain, path: "/", contains: pressTitle, fronts: all, slow: true},
+		{key: "cached", test: webCached, host: hostCached, path: "/", contains: pressTitle, fronts: []string{doorNginx, doorHAProxy, doorGalley}},
+		{key: "4k", test: webSmall, host: hostPlain, path: "/4k.jpg", size: 4 << 10, fronts: files},
+		{key: "100k", test: webMiddle, host: hostPlain, path: "/100k.jpg", size: 100 << 10, fronts: files},
+		{key: "100m", test: webLarge, host: hostPlain, path: "/100m.bin", size: 100 << 20, fronts: files, cut: true},
+		{key: "uneven", test: webUneven, host: hostUneven, path: "/uneven.php", contains: helloText, fronts: all, clients: []int{targetClients}},
 	}
+}
+
+// idlePage is the key of what measures idle clients.
+const idlePage = "idle"
+
+// pageKeys are all that the web part can measure.
+func pageKeys() []string {
+	var keys []string
+	for _, p := range pages() {
+		keys = append(keys, p.key)
+	}
+	return append(keys, idlePage)
 }
 
 const (
@@ -68,6 +81,9 @@ func (r *runner) measureWeb(ctx context.Context, res *results) error {
 	defer stage.close()
 	for round := range r.plan.rounds {
 		for _, p := range pages() {
+			if !slices.Contains(r.plan.pages, p.key) {
+				continue
+			}
 			clients := p.clients
 			if clients == nil {
 				clients = r.plan.webClients
@@ -79,6 +95,9 @@ func (r *runner) measureWeb(ctx context.Context, res *results) error {
 				}
 			}
 		}
+	}
+	if !slices.Contains(r.plan.pages, idlePage) {
+		return nil
 	}
 	return r.measureWebIdle(ctx, stage, res)
 }
