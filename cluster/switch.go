@@ -88,6 +88,9 @@ type Switched struct {
 	Ended    []WritingSession // whose transactions were ended, by force
 }
 
+// ErrUnchanged says that all is as it was asked for.
+var ErrUnchanged = errors.New("nothing is changed")
+
 // errBusy says that one thing is done at a time.
 var errBusy = errors.New("another switchover or drain is under way")
 

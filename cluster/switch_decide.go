@@ -131,7 +131,7 @@ func successor(v *View, key string) (*Node, error) {
 		case n == nil:
 			return nil, unknownNode(v, key)
 		case n.Role == RoleWriter:
-			return nil, fmt.Errorf("node %s is the writer already", n.title())
+			return nil, fmt.Errorf("node %s is the writer already: %w", n.title(), ErrUnchanged)
 		case n.WriteGrade != Usable:
 			return nil, fmt.Errorf("node %s cannot be the writer: %s", n.title(), n.Reason)
 		}

@@ -64,7 +64,7 @@ func (s *Switcher) Undrain(ctx context.Context, key string) (addr string, err er
 		if v.Node(key) == nil {
 			return "", unknownNode(v, key)
 		}
-		return "", fmt.Errorf("node %s is not drained", addr)
+		return "", fmt.Errorf("node %s is not drained: %w", addr, ErrUnchanged)
 	}
 	return addr, s.setDrained(ctx, addr, false)
 }

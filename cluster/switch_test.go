@@ -268,10 +268,13 @@ func TestDrain(t *testing.T) {
 		if _, err = s.Drain(t.Context(), addr2, false); err == nil || !strings.Contains(err.Error(), "no other one could take its work") {
 			t.Errorf("the last one: %v", err)
 		}
-		if _, err = s.Undrain(t.Context(), addr2); err == nil {
-			t.Error("put back what is not drained")
+		if _, err = s.Undrain(t.Context(), addr2); !errors.Is(err, ErrUnchanged) {
+			t.Errorf("put back what is not drained: %v", err)
 		}
-		if _, err = s.Undrain(t.Context(), "nobody"); err == nil {
+		if _, err = s.Switch(t.Context(), addr2, false); !errors.Is(err, ErrUnchanged) {
+			t.Errorf("made the writer what is the writer: %v", err)
+		}
+		if _, err = s.Undrain(t.Context(), "nobody"); err == nil || errors.Is(err, ErrUnchanged) {
 			t.Error("put back nobody")
 		}
 		for _, addr := range []string{addr1, addr3} {

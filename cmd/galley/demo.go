@@ -170,8 +170,8 @@ func (d *theDemo) configuration() (*config.Config, error) {
 cluster:
   nodes: [%s]
   monitor: {user: %s, password: %s}
-admin: {listen: %q}
-`, listen, strings.Join(d.lab.Addrs(), ", "), monitor.User, monitor.Password, admin)
+admin: {listen: %q, socket: %q}
+`, listen, strings.Join(d.lab.Addrs(), ", "), monitor.User, monitor.Password, admin, d.socket())
 	if d.shop != nil {
 		text += d.shop.configuration()
 	}
@@ -181,6 +181,9 @@ admin: {listen: %q}
 	}
 	return c, nil
 }
+
+// socket is where galley's commands reach it: what changes something needs a token or this.
+func (d *theDemo) socket() string { return filepath.Join(d.lab.Dir(), "admin.sock") }
 
 // freeOr gives what was asked for; else the usual address if it is free, else a free port beside it.
 func freeOr(asked, usual string) (string, error) {
@@ -300,9 +303,18 @@ func (d *theDemo) greet() {
 	p.line("")
 	if d.script == "" {
 		p.line("Break something:  kill -9 %d   (the writer; a node that dies is started again after %s)", d.writerPID(), tendAfter)
+		p.line("Take one out:     %s drain %s --socket %s   (undrain puts it back; status shows all)", os.Args[0], d.drainable(), d.socket())
 		p.line("Ctrl-C ends it and removes everything.")
 		p.line("")
 	}
+}
+
+// drainable is what is worth taking out: a php-fpm, or a node.
+func (d *theDemo) drainable() string {
+	if d.shop != nil {
+		return "php/" + d.shop.pools[0].Addr()
+	}
+	return d.lab.Addrs()[0]
 }
 
 // writerPID is the process id of the writer's server.

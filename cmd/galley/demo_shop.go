@@ -69,7 +69,7 @@ func (s *shop) configuration() string {
   pools:
     - {name: php, status_path: %s, ping_path: %s, backends: [%s]}
   sites:
-    - {hosts: ["*"], root: %q, pool: php, preset: wordpress}
+    - {hosts: ["*"], root: %q, pool: php, preset: wordpress, cache: 5s}
 `, s.listen, clusterlab.FPMStatusPath, clusterlab.FPMPingPath, strings.Join(backends, ", "), s.root)
 }
 

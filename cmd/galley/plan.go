@@ -23,7 +23,7 @@ func (g *galley) actions() []admin.Action {
 			Run: func(ctx context.Context, params map[string]string) (string, error) {
 				done, err := g.switcher.Switch(ctx, params["node"], params["force"] == "true")
 				if err != nil {
-					return "", err
+					return unchanged(err)
 				}
 				return g.switched(&done), nil
 			},
@@ -48,7 +48,7 @@ func (g *galley) actions() []admin.Action {
 			Run: func(ctx context.Context, params map[string]string) (string, error) {
 				addr, err := g.switcher.Undrain(ctx, params["node"])
 				if err != nil {
-					return "", err
+					return unchanged(err)
 				}
 				text := g.title(addr) + " is put back."
 				if n := g.monitor.View().Node(addr); n != nil && n.Reason != cluster.OK {
@@ -58,6 +58,15 @@ func (g *galley) actions() []admin.Action {
 			},
 		},
 	}
+}
+
+// unchanged makes a word of an error that says that all is as it was asked for: what is done twice, by a script for example, is no failure.
+func unchanged(err error) (string, error) {
+	if !errors.Is(err, cluster.ErrUnchanged) {
+		return "", err
+	}
+	text := err.Error()
+	return strings.ToUpper(text[:1]) + text[1:] + ".", nil
 }
 
 // title is what people call the node at an address.

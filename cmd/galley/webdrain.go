@@ -77,6 +77,9 @@ func (t *webTier) drain(_ context.Context, params map[string]string) (string, er
 		return "", err
 	}
 	s := p.Snapshot()
+	if allAre(&s, address, true) {
+		return params["node"] + " is drained already: nothing is changed.", nil
+	}
 	if others := lastInUse(&s, address); others && params["force"] != "true" {
 		return "", fmt.Errorf("no other backend of the pool %s is in use: without it pages are answered with 503; --force drains it all the same", p.Name())
 	}
@@ -105,6 +108,21 @@ func lastInUse(s *fpm.Snapshot, address string) bool {
 	return own > 0 && others == 0
 }
 
+// allAre says whether there are backends of an address, and all of them are drained, or none.
+func allAre(s *fpm.Snapshot, address string, drained bool) bool {
+	known := false
+	for i := range s.Backends {
+		b := &s.Backends[i]
+		if b.Address != address && b.Source != address {
+			continue
+		}
+		if known = true; (b.State == admin.BackendDraining) != drained {
+			return false
+		}
+	}
+	return known
+}
+
 func runningOn(s *fpm.Snapshot, address string) int {
 	n := 0
 	for i := range s.Backends {
@@ -127,6 +145,10 @@ func (t *webTier) undrain(_ context.Context, params map[string]string) (string, 
 	p, address, err := t.backend(params["node"])
 	if err != nil {
 		return "", err
+	}
+	s := p.Snapshot()
+	if allAre(&s, address, false) {
+		return params["node"] + " is not drained: nothing is changed.", nil
 	}
 	if err := p.Undrain(address); err != nil {
 		return "", err

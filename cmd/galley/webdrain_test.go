@@ -60,12 +60,21 @@ func TestDrainOfABackend(t *testing.T) {
 	if err != nil || !strings.Contains(text, key+" is drained") {
 		t.Fatalf("%v: %s", err, text)
 	}
+	if text, err = ask("drain", key); err != nil || text != key+" is drained already: nothing is changed.\n" {
+		t.Errorf("drained twice: %v: %s", err, text)
+	}
+	if _, err = ask("health"); err == nil || !strings.Contains(err.Error(), "no php-fpm backend is up") {
+		t.Errorf("health without a backend: %v", err)
+	}
 	text, err = ask("status")
 	if err != nil || !strings.Contains(text, "is draining: drained.") || !strings.Contains(text, "galley undrain "+key) || !strings.Contains(text, "The pool php has no usable backend") || strings.Contains(text, "NODE") {
 		t.Errorf("%v: %s", err, text)
 	}
 	if text, err = ask("undrain", key); err != nil || !strings.Contains(text, "put back") {
 		t.Errorf("%v: %s", err, text)
+	}
+	if text, err = ask("undrain", key); err != nil || text != key+" is not drained: nothing is changed.\n" {
+		t.Errorf("put back twice: %v: %s", err, text)
 	}
 	if s := o.web.snapshot(); s.Pools[0].Backends[0].State == admin.BackendDraining || s.Pools[0].Backends[1].State == admin.BackendDraining {
 		t.Error("a backend is still drained")

@@ -59,11 +59,24 @@ func (o *webOnly) Snapshot() admin.Snapshot {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s := admin.Snapshot{At: time.Now(), Version: version(), StartedAt: o.started, ConfigPath: o.path, Ready: !o.stopping, WebOnly: true, Web: o.web.snapshot()}
-	if o.stopping {
+	switch {
+	case o.stopping:
 		s.NotReady = "galley is stopping"
+	case !hasBackend(s.Web):
+		s.Ready, s.NotReady = false, "no php-fpm backend is up"
 	}
 	s.Problems = webProblems(s.At, s.Web)
 	return s
+}
+
+// hasBackend says whether some pool has a backend that is given requests. Where there are no pools, none is needed.
+func hasBackend(w *admin.Web) bool {
+	for i := range w.Pools {
+		if w.Pools[i].Usable() {
+			return true
+		}
+	}
+	return len(w.Pools) == 0
 }
 
 // run serves until ctx ends, then lets requests come to their end. A second signal cuts at once.

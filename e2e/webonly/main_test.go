@@ -134,7 +134,7 @@ func (g *galley) start(t *testing.T) {
 	t.Helper()
 	g.process = begin(t, "galley", nil, suite.galley, "serve", "-c", g.file)
 	eventually(t, "galley is ready", func() error {
-		resp, err := http.Get("http://" + g.admin + "/readyz")
+		resp, err := http.Get("http://" + g.admin + "/healthz")
 		if err != nil {
 			return err
 		}

@@ -410,3 +410,61 @@ func TestStderrNamesSiteAndRequest(t *testing.T) {
 		t.Error(log)
 	}
 }
+
+// TestDeployByALink: from the moment at which the root is another directory scripts and files are the release's behind it, by its own name: opcache tells releases apart by that.
+func TestDeployByALink(t *testing.T) {
+	dir := t.TempDir()
+	for _, release := range []string{"one", "two"} {
+		for name, content := range map[string]string{"index.php": "<?php", "style.css": release} {
+			if err := os.MkdirAll(filepath.Join(dir, release), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, release, name), []byte(content), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	point := func(to string) {
+		t.Helper()
+		if err := os.Symlink(to, filepath.Join(dir, "next")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(dir, "next"), filepath.Join(dir, "current")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	point("one")
+	b := serve(t, func(c *config.Web) { c.Sites[0].Root = filepath.Join(dir, "current") })
+	seen := func() string {
+		t.Helper()
+		b.get(t, "GET /a-page", "example.com")
+		_, file := b.get(t, "GET /style.css", "example.com")
+		last := b.pool.last()
+		return param(last, "SCRIPT_FILENAME") + " " + param(last, "DOCUMENT_ROOT") + " " + file
+	}
+	want := func(release string) string {
+		root, err := filepath.EvalSymlinks(filepath.Join(dir, release))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return root + "/index.php " + root + " " + release
+	}
+	if got := seen(); got != want("one") {
+		t.Errorf("got %s", got)
+	}
+	point("two")
+	for until := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		got := seen()
+		if got == want("two") {
+			break
+		}
+		if time.Now().After(until) {
+			t.Fatalf("got %s", got)
+		}
+	}
+	for range 50 { // Nothing of the release before comes back.
+		if got := seen(); got != want("two") {
+			t.Fatalf("got %s", got)
+		}
+	}
+}
