@@ -60,7 +60,7 @@ func command() *cobra.Command {
 	fl := cmd.Flags()
 	fl.StringArrayVar(&f.opts.Targets, "dsn", nil, "a galley of yours, as user:password@tcp(host:port)/schema; once for each galley")
 	fl.DurationVar(&f.opts.Time, "time", 10*time.Minute, "how long")
-	fl.IntVar(&f.opts.Clients, "clients", 4, "clients of each of the four workloads")
+	fl.IntVar(&f.opts.Clients, "clients", 4, "clients of each of the five workloads")
 	fl.Uint64Var(&f.opts.Seed, "seed", 0, "what is random (0: another each time)")
 	fl.DurationVar(&f.opts.Rest, "rest", 4*time.Second, "time between two faults")
 	fl.StringVar(&f.bin, "galley", "bin/galley", "the binary of a cluster of its own")

@@ -23,6 +23,8 @@ type Options struct {
 	Targets []string
 	// Floors are nodes themselves, by name: what a client sees there tells what Galera itself needs. May be empty.
 	Floors map[string]string
+	// Moves tells how often the galleys have agreed on another writer so far; nil where nobody knows.
+	Moves func(ctx context.Context) (int64, error)
 	// Clients is how many there are of each workload.
 	Clients int
 	// Time is for how long the clients work.
@@ -59,7 +61,7 @@ func Run(ctx context.Context, opts Options) (*Report, error) {
 	}
 	h := newHarness(opts)
 	defer h.close()
-	loads := []workload{newRegisters(h), newLists(h), newBank(h), newFresh(h)}
+	loads := []workload{newRegisters(h), newLists(h), newBank(h), newFresh(h), newTurns(h)}
 	for _, w := range loads {
 		if err := w.prepare(ctx); err != nil {
 			return nil, fmt.Errorf("prepare the tables of %s: %w", w.name(), err)

@@ -64,6 +64,8 @@ func (s *session) permitted(t target, b *backendConn, w *wait) (again bool, err 
 		}
 	case cluster.Held:
 	}
+	b.node.Backend.End() // Nothing is under way there: the writer could not move while this waits behind the gate for what waits for the next writer.
+	defer b.node.Backend.Begin()
 	if err := s.waitForNode(view, changed, t, w); err != nil {
 		return false, err
 	}

@@ -37,6 +37,7 @@ func (l *Lab) Faults() []torture.Fault {
 			l.onNode("isolated", onWriter, 8*time.Second, set("SET GLOBAL wsrep_provider_options='gmcast.isolate=1'"), set("SET GLOBAL wsrep_provider_options='gmcast.isolate=0'")),
 		)
 	}
+	all = append(all, l.sights()...)
 	return append(all, l.blockedApplier(), l.rolling(), l.switchWriter(),
 		l.onGalley("galley sigkill", syscall.SIGKILL), l.onGalley("galley sigterm", syscall.SIGTERM))
 }
@@ -117,10 +118,9 @@ func (l *Lab) blockedApplier() torture.Fault {
 			if err != nil {
 				return err
 			}
-			if db, err = sql.Open("mysql", l.Cluster.RootDSN(readers[r.IntN(len(readers))])); err != nil {
-				return err //nolint:wrapcheck // says what
+			if db, err = openRoot(l.Cluster.RootDSN(readers[r.IntN(len(readers))])); err != nil {
+				return err
 			}
-			db.SetMaxOpenConns(1)
 			_, err = db.ExecContext(ctx, "FLUSH TABLES WITH READ LOCK")
 			return err //nolint:wrapcheck // says what
 		},
@@ -133,6 +133,16 @@ func (l *Lab) blockedApplier() torture.Fault {
 	}
 }
 
+// openRoot gives one connection to a node itself.
+func openRoot(dsn string) (*sql.DB, error) {
+	db, err := sql.Open("mysql", dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open a connection to a node: %w", err)
+	}
+	db.SetMaxOpenConns(1)
+	return db, nil
+}
+
 // rolling restarts all nodes, each drained first, as an operator does for an upgrade.
 func (l *Lab) rolling() torture.Fault {
 	return torture.Fault{
@@ -140,11 +150,11 @@ func (l *Lab) rolling() torture.Fault {
 		Act: func(ctx context.Context, _ *rand.Rand) error {
 			for _, n := range l.Cluster.Nodes() {
 				for _, step := range []func() error{
-					func() error { return l.Galleys[0].Run(ctx, "drain", n.Addr(), "--wait") },
+					func() error { return l.Galleys[0].Run(ctx, "drain", n.Name(), "--wait") },
 					func() error { return n.Terminate(ctx) },
 					func() error { return n.Start(ctx) },
 					func() error { return l.settle(ctx) },
-					func() error { return l.Galleys[0].Run(ctx, "undrain", n.Addr()) },
+					func() error { return l.Galleys[0].Run(ctx, "undrain", n.Name()) },
 				} {
 					if err := step(); err != nil {
 						return err
@@ -165,7 +175,7 @@ func (l *Lab) switchWriter() torture.Fault {
 			if err != nil {
 				return err
 			}
-			return l.Galleys[0].Run(ctx, "switch-writer", readers[r.IntN(len(readers))].Addr())
+			return l.Galleys[0].Run(ctx, "switch-writer", readers[r.IntN(len(readers))].Name())
 		},
 		Heal: func(ctx context.Context) error { return l.settle(ctx) },
 	}
@@ -192,7 +202,7 @@ func (l *Lab) onGalley(name string, sig syscall.Signal) torture.Fault {
 // Options are what torture needs to know of the lab.
 func (l *Lab) Options() torture.Options {
 	app := l.Cluster.App()
-	o := torture.Options{Floors: map[string]string{}}
+	o := torture.Options{Floors: map[string]string{}, Moves: l.moves}
 	for _, g := range l.Galleys {
 		o.Targets = append(o.Targets, fmt.Sprintf("%s:%s@tcp(%s)/%s", app.User, app.Password, g.Addr, clusterlab.Schema))
 	}

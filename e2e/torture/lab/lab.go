@@ -35,11 +35,12 @@ type Lab struct {
 type Galley struct {
 	Addr, Admin string
 
-	lab  *Lab
-	id   int
-	mu   sync.Mutex
-	cmd  *exec.Cmd
-	done chan struct{}
+	lab    *Lab
+	id     int
+	relays []*relay // To the nodes, in their order.
+	mu     sync.Mutex
+	cmd    *exec.Cmd
+	done   chan struct{}
 }
 
 // Start makes a cluster of three and so many galleys from the binary bin. More is added to the galleys' configuration.
@@ -70,6 +71,9 @@ func Start(ctx context.Context, bin string, galleys int, more string, say func(l
 func (l *Lab) Close() {
 	for _, g := range l.Galleys {
 		_ = g.end(syscall.SIGKILL)
+		for _, r := range g.relays {
+			r.close()
+		}
 	}
 	l.Cluster.Close()
 	_ = os.RemoveAll(l.dir)
@@ -91,13 +95,22 @@ func (l *Lab) add(ctx context.Context, id int, more string) error {
 	if g.Addr, g.Admin, err = freeAddrs(); err != nil {
 		return err
 	}
+	l.Galleys = append(l.Galleys, g)
+	var nodes []string
+	for _, n := range l.Cluster.Nodes() {
+		r, err := newRelay(n.Addr())
+		if err != nil {
+			return err
+		}
+		g.relays, nodes = append(g.relays, r), append(nodes, r.addr())
+	}
 	monitor := l.Cluster.Monitor()
-	cfg := fmt.Sprintf("mysql:\n  listen: %s\n  instance_id: %d\ncluster:\n  nodes: [%s]\n  monitor: {user: %s, password: %s}\nadmin:\n  listen: %s\n  token: %s\n%s",
-		g.Addr, id, strings.Join(l.Cluster.Addrs(), ", "), monitor.User, monitor.Password, g.Admin, l.token, more)
+	// Discovery would find the ways around the relays.
+	cfg := fmt.Sprintf("mysql:\n  listen: %s\n  instance_id: %d\ncluster:\n  nodes: [%s]\n  discover: false\n  monitor: {user: %s, password: %s}\nadmin:\n  listen: %s\n  token: %s\n%s",
+		g.Addr, id, strings.Join(nodes, ", "), monitor.User, monitor.Password, g.Admin, l.token, more)
 	if err := os.WriteFile(g.file("yaml"), []byte(cfg), 0o600); err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
 	}
-	l.Galleys = append(l.Galleys, g)
 	return g.start(ctx)
 }
 
@@ -216,9 +229,9 @@ func (l *Lab) roles(ctx context.Context) (writer *clusterlab.Node, readers []*cl
 				continue
 			}
 			writer, readers = nil, nil
-			for _, n := range l.Cluster.Nodes() {
+			for i, n := range l.Cluster.Nodes() {
 				switch {
-				case n.Addr() == status.Cluster.Writer:
+				case g.relays[i].addr() == status.Cluster.Writer:
 					writer = n
 				case n.PID() != 0:
 					readers = append(readers, n)
