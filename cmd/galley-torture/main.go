@@ -86,7 +86,7 @@ func (f *flags) run(ctx context.Context) error {
 		}
 		defer l.Close()
 		from := l.Options()
-		f.opts.Targets, f.opts.Floors, f.opts.Faults = from.Targets, from.Floors, f.chosen(l.Faults())
+		f.opts.Targets, f.opts.Floors, f.opts.Moves, f.opts.Faults = from.Targets, from.Floors, from.Moves, f.chosen(l.Faults())
 	}
 	report, err := torture.Run(ctx, f.opts)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 
 // losesSight has the galleys lose sight of nodes, each of another one, while the nodes see each other and the galleys too, through the rest: none of them may take the writer to where the
 // others cannot follow, and there must never be two.
-func (l *Lab) losesSight(name string, hold time.Duration, which func(galley int, writer, first, second int) int) torture.Fault {
+func (l *Lab) losesSight(name string, hold time.Duration, which func(galley, writer, first, second int) int) torture.Fault {
 	return torture.Fault{
 		Name: name, Hold: hold,
 		Act: func(ctx context.Context, r *rand.Rand) error {
