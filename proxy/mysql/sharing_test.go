@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -100,18 +99,23 @@ func TestLifetime(t *testing.T) {
 	c := d.client()
 	for range 4 {
 		c.result("INSERT INTO t VALUES (1)")
-		for set := d.srv.conns.all()[0]; ; runtime.Gosched() { // It is given back behind the answer.
-			if open, idle, _ := set.counts(); open == idle {
-				break
-			}
-		}
+		set := d.srv.conns.all()[0]
+		await(t, "the conn is given back behind the answer", func() bool { open, idle, _ := set.counts(); return open == idle })
 		d.srv.tick.Add(20)
 	}
 	if got := d.n[0].Logins(); got != 2 {
 		t.Errorf("%d logins", got)
 	}
-	if got := d.n[0].Conns(); got != 1 {
-		t.Errorf("%d conns", got)
+	await(t, "the old conn is gone from the node", func() bool { return d.n[0].Conns() == 1 })
+}
+
+// await waits until something is so.
+func await(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for limit := time.Now().Add(30 * time.Second); !so(); time.Sleep(time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("it did not come about that %s", what)
+		}
 	}
 }
 
