@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"io"
 	"math"
 	"strings"
@@ -98,6 +99,24 @@ func TestTurns(t *testing.T) {
 	r.finish()
 	if len(r.Targets) != 1 || !r.Targets[0].Pass || r.Targets[0].Got != (spread{1.5, 0.75, 1.5, 3}) {
 		t.Errorf("got %+v: not the ratio of the medians", r.Targets)
+	}
+}
+
+// A turn without an answer, and a figure that is 0, leave results that can be written.
+func TestNoNumbers(t *testing.T) {
+	var r results
+	c := r.web(webHello, targetClients)
+	for _, v := range [][2]float64{{math.NaN(), 0}, {math.Inf(1), 0}, {4, 0}} {
+		c.figure(webP99).add(doorGalley, v[0])
+		c.figure(webP99).add(doorNginx, v[1])
+	}
+	r.finish()
+	text, err := json.Marshal(&r)
+	if err != nil || !strings.Contains(string(text), `"galley":[null,null,4]`) {
+		t.Errorf("%v: %s", err, text)
+	}
+	if got := c.figure(webP99).Ratios[doorNginx]; got.N != 0 {
+		t.Errorf("a ratio to 0 is %+v", got)
 	}
 }
 

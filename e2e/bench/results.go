@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"math"
 	"slices"
 )
 
@@ -40,12 +42,26 @@ type cell struct {
 
 // figure is what one measurement gave by door, one value a round or a turn.
 type figure struct {
-	Name   string               `json:"name"`
-	Rounds map[string][]float64 `json:"rounds"`
-	Doors  map[string]spread    `json:"doors"`
-	Ratios map[string]spread    `json:"galley_to"`
+	Name   string            `json:"name"`
+	Rounds map[string]values `json:"rounds"`
+	Doors  map[string]spread `json:"doors"`
+	Ratios map[string]spread `json:"galley_to"`
 
 	turns bool
+}
+
+// values are what measurements gave; one that is no number (of a turn without an answer, for example) keeps its place.
+type values []float64
+
+// MarshalJSON writes null for what is no number.
+func (v values) MarshalJSON() ([]byte, error) {
+	all := make([]*float64, len(v))
+	for i := range v {
+		if !math.IsNaN(v[i]) && !math.IsInf(v[i], 0) {
+			all[i] = &v[i]
+		}
+	}
+	return json.Marshal(all)
 }
 
 // inTurns finds a cell in which the doors take turns, or makes it.
@@ -92,7 +108,7 @@ func (c *cell) figure(name string) *figure {
 			return f
 		}
 	}
-	f := &figure{Name: name, Rounds: map[string][]float64{}, turns: c.turns}
+	f := &figure{Name: name, Rounds: map[string]values{}, turns: c.turns}
 	c.Figures = append(c.Figures, f)
 	return f
 }
@@ -110,6 +126,9 @@ func (f *figure) ratio(of, to string) spread {
 	s := spreadOf(all)
 	if f.turns && s.N > 0 {
 		s.Median = spreadOf(a).Median / spreadOf(b).Median
+	}
+	if math.IsNaN(s.Median) || math.IsInf(s.Median, 0) {
+		return spread{}
 	}
 	return s
 }
