@@ -206,7 +206,7 @@ func (s *session) noteParts(b *backendConn, x *exchange) {
 		s.settleAfter() // What fails mostly keeps what was found before.
 	}
 	p, a := &s.after, &s.answer
-	single := a.Results == 1 && !x.failed && x.kind != wire.AnswerCursor
+	single := (a.Results == 1 || x.kind == wire.AnswerSingle) && !x.failed && x.kind != wire.AnswerCursor
 	put := func(part parts, f fate) {
 		switch {
 		case f == fateTold:
@@ -261,7 +261,7 @@ func (s *session) warningsFate(x *exchange) fate {
 	switch {
 	case x.hides() && !x.failed && !x.warned && s.after.noWarnings():
 		return fateKept
-	case x.failed, s.answer.Results != 1 && x.prepared == nil && x.kind != wire.AnswerRows:
+	case x.failed, s.answer.Results != 1 && x.prepared == nil && !x.lists:
 		return fateUnknown
 	case s.answer.Warnings > 0 && x.prepared == nil:
 		return fateUnknown

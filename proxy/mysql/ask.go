@@ -146,6 +146,9 @@ func (s *session) ownCollation(x *exchange) {
 			x.unreported |= unreportedDefault
 		}
 	}
+	if x.unreported&unreportedDefault == 0 {
+		x.unreported |= unreportedCollation // SET CHARACTER SET takes the one of the schema.
+	}
 	s.state.forget(collationConnection)
 }
 

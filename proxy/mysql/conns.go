@@ -154,6 +154,9 @@ func (s *session) connIn(view *cluster.View, t target) (*backendConn, error) {
 		}
 		t = toReader
 	}
+	if w := s.writer.holding(); t == toReader && w != nil && !s.reader.held && s.bound(w) {
+		t = toWriter // Who holds a conn to the writer and waits for one to a reader would wait for ever, where those who hold these wait for the writer.
+	}
 	if t == toReader {
 		return s.readerIn(view)
 	}

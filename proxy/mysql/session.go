@@ -172,7 +172,7 @@ func (s *session) command(cmd *wire.Command) error {
 		return s.writeOK()
 	case wire.ComInitDB:
 		x.kind, x.repeatable, x.explains, x.noData = wire.AnswerSingle, true, true, true
-		x.found, x.rows = fateKept, fateTold
+		x.found, x.rows, x.lists = fateKept, fateTold, true
 		return s.execute(s.homeTarget(toWriter), &x)
 	case wire.ComFieldList:
 		x.kind, x.repeatable, x.lists = wire.AnswerRows, true, true // The warnings stay.
