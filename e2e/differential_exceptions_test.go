@@ -15,8 +15,9 @@ type exception struct {
 	tracking bool   // Only where the client has asked for session tracking.
 }
 
-// exceptions are all of them; proxy/mysql/DESIGN.md ("What differs from a node") says what a client sees. Seven more are no statements:
+// exceptions are all of them; proxy/mysql/DESIGN.md ("What differs from a node") says what a client sees. Eight more are no statements:
 //
+//   - that a definition has changed since a statement was prepared (0x400) is told by the conn on which it was prepared before, and by no other; the columns' definitions come with each answer;
 //   - the bit 0x4000 in EOF packets of clients without session tracking: it says that there is something to be read that they have not asked for, and galley takes it out;
 //   - an answer may be galley's own refusal (1235) to a question about the statement before, see refusedByName: it ends the life, and few lives may end so;
 //   - errors that galley gives itself to unknown commands and to those on prepared statements that do not exist (1047, 1243, 1421) have another number in them, are in English, and not in SHOW WARNINGS: see

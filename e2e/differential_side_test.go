@@ -344,6 +344,7 @@ func (r *answerReader) changedUser(st *step) error {
 // excludedStatus are the status flags that depend on more than the session.
 const excludedStatus = 1<<4 | // SERVER_QUERY_NO_GOOD_INDEX_USED and
 	1<<5 | // SERVER_QUERY_NO_INDEX_USED: the optimizer's choice, by each node's own statistics.
+	1<<10 | // SERVER_STATUS_METADATA_CHANGED: see exceptions.
 	1<<11 // SERVER_QUERY_WAS_SLOW: time.
 
 // last says what an OK, EOF or ERR packet says.

@@ -172,6 +172,9 @@ func (s *session) executeStatement(x *exchange, st *statement) error {
 func (s *session) readyStatement(b *backendConn, x *exchange) error {
 	st := x.stmt
 	known := b.known(st.key)
+	if known == nil && st.key.private != nil {
+		known = b.adopt(st)
+	}
 	if known != nil && known.types != nil && st.types == nil && st.key.private == nil {
 		st.key.private, known = st, nil // Another session has bound types there, and this one none: it must not run with those.
 	}

@@ -72,6 +72,18 @@ func (b *backendConn) known(key stmtKey) *backendStmt {
 	return st
 }
 
+// adopt makes st's own on b what b knew for all sessions, if there is such a statement: it has seen whatever happened since it was prepared. One with another's types it must not be.
+func (b *backendConn) adopt(st *statement) *backendStmt {
+	shared := stmtKey{text: st.key.text}
+	known := b.stmts[shared]
+	if known == nil || known.types != nil && st.types == nil {
+		return nil
+	}
+	delete(b.stmts, shared)
+	b.stmts[st.key] = known
+	return b.known(st.key)
+}
+
 // addStatement notes under which id the node knows a statement. Of too many the one unused for longest is closed.
 func (b *backendConn) addStatement(key stmtKey, id uint32, limit int) *backendStmt {
 	if b.stmts == nil {
