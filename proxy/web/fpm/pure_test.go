@@ -210,7 +210,7 @@ func (n names) LookupSRV(_ context.Context, _, _, name string) (string, []*net.S
 	if _, ok := n[name]; !ok {
 		return "", nil, errors.New("no such host")
 	}
-	return name, []*net.SRV{{Target: "app.", Port: 9000, Priority: 1}, {Target: "b.", Port: 9001, Priority: 1}, {Target: "spare.", Port: 9002, Priority: 2}}, nil
+	return name, []*net.SRV{{Target: "app.", Port: 9000, Priority: 1, Weight: 10}, {Target: "b.", Port: 9001, Priority: 1, Weight: 30}, {Target: "spare.", Port: 9002, Priority: 2}}, nil
 }
 
 func TestResolve(t *testing.T) {
@@ -234,14 +234,37 @@ func TestResolve(t *testing.T) {
 	if got := list(); !slices.Equal(got, want) {
 		t.Fatalf("got %v", got)
 	}
+	weights := func() (out []int) {
+		for _, b := range p.Snapshot().Backends {
+			out = append(out, b.Weight)
+		}
+		return out
+	}
+	byWeight := []int{1, 1, 3, 1, 1, 1} // By the SRV records, where nothing else names the address.
+	if got := weights(); !slices.Equal(got, byWeight) {
+		t.Errorf("weights %v", got)
+	}
 	before := p.backends.Backends()[0]
 	delete(resolver, "app")
+	defer func() {
+		if got := weights(); !slices.Equal(got, []int{1, 3, 1, 1}) {
+			t.Errorf("weights in the end %v", got)
+		}
+	}()
 	if p.resolve(t.Context()); !slices.Equal(list(), want) || len(p.Snapshot().Unresolved) != 2 {
 		t.Errorf("after a failure %v, %v", list(), p.Snapshot().Unresolved)
 	}
 	resolver["app"] = []netip.Addr{ip("10.0.0.1")}
 	if p.resolve(t.Context()); !slices.Equal(list(), []string{"10.0.0.1:9000", "10.0.0.2:9001", "localhost:9000", "unix:/a.sock"}) || p.backends.Backends()[0] != before {
 		t.Errorf("after a change %v", list())
+	}
+}
+
+func TestShares(t *testing.T) {
+	for _, test := range [][2][]int{{{10, 30}, {1, 3}}, {{0, 0}, {1, 1}}, {{0, 50}, {1, 1}}, {{20, 50, 100}, {1, 3, 5}}, {{1, 65535}, {1, 100}}, {nil, {}}} {
+		if got := shares(test[0]); !slices.Equal(got, test[1]) {
+			t.Errorf("%v: %v, want %v", test[0], got, test[1])
+		}
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"galley/config"
 )
 
 // Resolver looks names up; *net.Resolver does.
@@ -35,7 +37,7 @@ func (p *Pool) named() bool {
 func (p *Pool) resolve(ctx context.Context) {
 	var wanted []found
 	for _, b := range p.settings().Backends {
-		addresses, err := p.addresses(ctx, b.Address, b.IsName())
+		places, err := p.places(ctx, &b)
 		if ctx.Err() != nil {
 			return
 		}
@@ -47,39 +49,58 @@ func (p *Pool) resolve(ctx context.Context) {
 			p.resolveErrors[b.Address] = err.Error()
 			for _, m := range p.members {
 				if m.source == b.Address {
-					addresses = append(addresses, m.Addr())
+					places = append(places, place{m.Addr(), m.config.Weight})
 				}
 			}
-			slices.Sort(addresses)
+			slices.SortFunc(places, place.compare)
 		} else {
 			delete(p.resolveErrors, b.Address)
 		}
 		p.mu.Unlock()
-		for _, address := range addresses {
-			if !slices.ContainsFunc(wanted, func(f found) bool { return f.address == address }) {
-				wanted = append(wanted, found{address: address, source: b.Address, config: b})
+		for _, at := range places {
+			if slices.ContainsFunc(wanted, func(f found) bool { return f.address == at.address }) {
+				continue
 			}
+			f := found{address: at.address, source: b.Address, config: b}
+			f.config.Weight = at.weight
+			wanted = append(wanted, f)
 		}
 	}
 	p.set(wanted)
 }
 
-// addresses are all that a configured backend stands for, in order.
-func (p *Pool) addresses(ctx context.Context, address string, name bool) ([]string, error) {
-	if !name || strings.HasPrefix(address, "localhost:") {
+// place is where a backend is, with the share of requests that it is to get there.
+type place struct {
+	address string
+	weight  int
+}
+
+func (a place) compare(b place) int { return strings.Compare(a.address, b.address) }
+
+// places are all that a configured backend stands for, in order.
+func (p *Pool) places(ctx context.Context, b *config.FPMBackend) ([]place, error) {
+	if !b.IsName() || strings.HasPrefix(b.Address, "localhost:") {
 		// localhost is one machine, not two, although it has two addresses.
-		return []string{address}, nil
+		return []place{{b.Address, b.Weight}}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTime)
 	defer cancel()
-	if srv, ok := strings.CutPrefix(address, "srv:"); ok {
-		return p.records(ctx, srv)
+	if srv, ok := strings.CutPrefix(b.Address, "srv:"); ok {
+		return p.records(ctx, srv, b.Weight)
 	}
-	host, port, err := net.SplitHostPort(address)
+	host, port, err := net.SplitHostPort(b.Address)
 	if err != nil {
 		return nil, err
 	}
-	return p.hosts(ctx, host, port)
+	addresses, err := p.hosts(ctx, host, port)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]place, 0, len(addresses))
+	for _, address := range addresses {
+		out = append(out, place{address, b.Weight})
+	}
+	return out, nil
 }
 
 // hosts are the addresses of a name.
@@ -99,13 +120,14 @@ func (p *Pool) hosts(ctx context.Context, host, port string) ([]string, error) {
 	return addresses, nil
 }
 
-// records are the addresses of the SRV records with the best priority.
-func (p *Pool) records(ctx context.Context, name string) ([]string, error) {
+// records are the addresses of the SRV records with the best priority, with their weights.
+func (p *Pool) records(ctx context.Context, name string, weight int) ([]place, error) {
 	_, records, err := p.resolver.LookupSRV(ctx, "", "", name)
 	if err != nil {
 		return nil, err
 	}
-	var addresses []string
+	var out []place
+	var weights []int
 	for _, r := range records {
 		if r.Priority != records[0].Priority {
 			continue // LookupSRV sorts by priority
@@ -114,11 +136,41 @@ func (p *Pool) records(ctx context.Context, name string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		addresses = append(addresses, some...)
+		for _, address := range some {
+			if !slices.ContainsFunc(out, func(at place) bool { return at.address == address }) {
+				out = append(out, place{address: address})
+				weights = append(weights, int(r.Weight))
+			}
+		}
 	}
-	slices.Sort(addresses)
-	if addresses = slices.Compact(addresses); len(addresses) == 0 {
+	for i, w := range shares(weights) {
+		out[i].weight = w * weight
+	}
+	slices.SortFunc(out, place.compare)
+	if len(out) == 0 {
 		return nil, fmt.Errorf("look up %s: no SRV records", name)
 	}
-	return addresses, nil
+	return out, nil
+}
+
+// heaviest is the largest share of one record in that of the lightest.
+const heaviest = 100
+
+// shares makes weights of SRV records small, the lightest being 1, as other backends of a pool usually have 1. A record of weight 0 is to get next to nothing beside others
+// (RFC 2782), and as much as they where all have 0.
+func shares(weights []int) []int {
+	lightest := 0
+	for _, w := range weights {
+		if w > 0 && (lightest == 0 || w < lightest) {
+			lightest = w
+		}
+	}
+	out := make([]int, len(weights))
+	for i, w := range weights {
+		out[i] = 1
+		if lightest > 0 {
+			out[i] = min(max(1, (w+lightest/2)/lightest), heaviest)
+		}
+	}
+	return out
 }
