@@ -36,9 +36,9 @@ func differences(prev, next *View) []Event {
 	}
 	switch {
 	case next.StateUUID != prev.StateUUID:
-		add(Event{Kind: EventClusterChanged, Detail: fmt.Sprintf("cluster %s, view %d, %d members", next.StateUUID, next.ConfID, next.Size)})
+		add(Event{Kind: EventClusterChanged, Detail: fmt.Sprintf("cluster %s, %s", next.StateUUID, viewText(next.ConfID, next.Size))})
 	case next.agreed.claim != prev.agreed.claim:
-		add(Event{Kind: EventViewChanged, Detail: fmt.Sprintf("view %d, %d members", next.ConfID, next.Size)})
+		add(Event{Kind: EventViewChanged, Detail: viewText(next.ConfID, next.Size)})
 	}
 	if e, changed := splitChange(prev, next); changed {
 		add(e)

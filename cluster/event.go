@@ -55,6 +55,12 @@ func (k EventKind) String() string {
 	return "unknown"
 }
 
+// passing says whether there is no writer for a reason that is over by itself
+// in a moment: the lease is being confirmed, or the writer moves.
+func (e *Event) passing() bool {
+	return e.Kind == EventWriterChanged && e.Addr == "" && (e.To == LeaseStalled || e.To == Handover || e.To == Starting)
+}
+
 // Event is one difference between two views.
 type Event struct {
 	At   time.Time

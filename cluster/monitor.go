@@ -284,6 +284,8 @@ func (m *Monitor) tell(events []Event) {
 			args = append(args, "detail", e.Detail)
 		}
 		switch {
+		case e.passing():
+			m.log.Info(e.Kind.String(), args...)
 		case e.Kind == EventSplitBrain, e.Kind == EventWriterChanged && e.Addr == "":
 			m.log.Error(e.Kind.String(), args...)
 		case e.Kind == EventDegraded, e.Kind == EventNodeEvicted, e.Kind == EventSwitchoverGivenUp, e.To != OK && e.To != Starting:

@@ -77,14 +77,22 @@ func (v *View) SplitBrain() string {
 	var parts []string
 	for i := range v.Nodes {
 		if n := &v.Nodes[i]; n.Apart {
-			parts = append(parts, fmt.Sprintf("%s (cluster %s, view %d of %d)", n.Addr, n.Status.StateUUID, n.Status.ConfID, n.Status.ClusterSize))
+			parts = append(parts, fmt.Sprintf("%s (cluster %s, %s)", n.Addr, n.Status.StateUUID, viewText(n.Status.ConfID, n.Status.ClusterSize)))
 		}
 	}
 	if len(parts) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("in another primary component: %s; galley stays with cluster %s, view %d of %d",
-		strings.Join(parts, ", "), v.StateUUID, v.ConfID, v.Size)
+	return fmt.Sprintf("in another primary component: %s; galley stays with cluster %s, %s",
+		strings.Join(parts, ", "), v.StateUUID, viewText(v.ConfID, v.Size))
+}
+
+// viewText names a view of the group for people.
+func viewText(conf int64, size int) string {
+	if size == 1 {
+		return fmt.Sprintf("view number %d with 1 member", conf)
+	}
+	return fmt.Sprintf("view number %d with %d members", conf, size)
 }
 
 // splitChange tells when the nodes of another primary component are not the

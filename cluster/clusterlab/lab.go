@@ -47,6 +47,8 @@ type Options struct {
 	Progress func(line string)
 	// BufferPoolMB is each node's innodb_buffer_pool_size in MiB; 128 if zero.
 	BufferPoolMB int
+	// LeaseSchema is where the monitor account may keep galleys' lease of the writer; empty for none: it may not.
+	LeaseSchema string
 	// ExtraArgs are added to the command line of every mariadbd, like --log-bin.
 	ExtraArgs []string
 	// User is whom the servers run as when the caller is root; mysql if empty.
@@ -262,6 +264,9 @@ func (l *Lab) newNode() (*Node, error) {
 // createAccounts makes the accounts on the first node; the others get them with their state transfer.
 func (l *Lab) createAccounts(ctx context.Context, n *Node) error {
 	statements := accountStatements(l.Root(), l.Monitor(), l.App())
+	if s := l.opts.LeaseSchema; s != "" {
+		statements = slices.Insert(statements, len(statements)-1, "CREATE DATABASE "+s, fmt.Sprintf("GRANT SELECT, INSERT, UPDATE, DELETE, CREATE ON %s.* TO 'monitor'@'%%'", s))
+	}
 	db, err := n.open(Account{User: "root"})
 	if err != nil {
 		return err

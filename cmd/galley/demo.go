@@ -104,7 +104,7 @@ func runDemo(ctx context.Context, o demoOptions, s *screen) (err error) {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	stop := context.AfterFunc(ctx, end)
-	d.lab, err = clusterlab.Start(life, clusterlab.Options{Nodes: 3, Dir: o.dir, Progress: func(text string) {
+	d.lab, err = clusterlab.Start(life, clusterlab.Options{Nodes: 3, Dir: o.dir, LeaseSchema: "galley", Progress: func(text string) {
 		if d.up.Load() {
 			s.line("%s     %s", clock(time.Now()), text)
 			return

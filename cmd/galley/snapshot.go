@@ -154,7 +154,7 @@ func (g *galley) mysqlPart() admin.MySQL {
 	st := g.mysql.Stats()
 	m := admin.MySQL{
 		Listen: g.mysqlAddr(), Sessions: st.Sessions, ActiveSessions: st.Active, MaxSessions: int64(g.config().MySQL.MaxConnections), Waiting: st.Waiting,
-		WaitingForConn: st.Queued, Line: g.linePart(),
+		WaitingForConn: st.Queued, Line: g.linePart(), Care: g.carePart(),
 		SessionsTotal: st.SessionsTotal, QueriesTotal: st.Statements, ReadsTotal: st.Reads, WritesTotal: st.Statements - st.Reads, ErrorsTotal: st.Errors,
 	}
 	for _, b := range st.Latency {

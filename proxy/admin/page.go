@@ -29,6 +29,7 @@ type pageView struct {
 	Problems []problemView
 	Nodes    []nodeView
 	Traffic  []trafficView
+	Care     []careRow
 	Writers  []writerView
 	Events   []eventView
 	Pools    poolsView
@@ -90,6 +91,7 @@ func newPageView(s Snapshot, h *history, actions buttons) pageView {
 		Lease:    newLeaseView(s),
 		Problems: problemViews(s.Problems),
 		Traffic:  trafficViews(s, h),
+		Care:     careRows(s.MySQL.Care),
 		Pools:    newPoolsView(s),
 		Sessions: newSessionsView(s),
 		Web:      newWebView(s, h, actions.onBackend),

@@ -144,6 +144,7 @@ type MySQL struct {
 	MaxSessions    int64
 	Waiting        int64 // sessions that wait for a node
 	WaitingForConn int64 // sessions that wait for a connection to one
+	Care           Care  // what was waited for and run again for clients
 	Line           Line  // those that wait for a node, and what they hold
 
 	SessionsTotal uint64

@@ -143,6 +143,7 @@ type mysqlDoc struct {
 	WaitingSessions int64        `json:"waiting_sessions"`
 	WaitingForConn  int64        `json:"waiting_for_connection"`
 	Line            lineDoc      `json:"waiting_for_node"`
+	Care            careDoc      `json:"care"`
 	SessionsTotal   uint64       `json:"sessions_total"`
 	QueriesTotal    uint64       `json:"queries_total"`
 	ReadsTotal      uint64       `json:"reads_total"`
@@ -269,7 +270,7 @@ func newPoolDoc(p NodePool) poolDoc {
 
 func newMySQLDoc(m MySQL, h *history) mysqlDoc {
 	doc := mysqlDoc{
-		Listen: m.Listen, Sessions: m.Sessions, ActiveSessions: m.ActiveSessions, MaxSessions: m.MaxSessions, WaitingSessions: m.Waiting, WaitingForConn: m.WaitingForConn, Line: lineDoc(m.Line),
+		Listen: m.Listen, Sessions: m.Sessions, ActiveSessions: m.ActiveSessions, MaxSessions: m.MaxSessions, WaitingSessions: m.Waiting, WaitingForConn: m.WaitingForConn, Line: lineDoc(m.Line), Care: newCareDoc(m.Care),
 		SessionsTotal: m.SessionsTotal, QueriesTotal: m.QueriesTotal, ReadsTotal: m.ReadsTotal, WritesTotal: m.WritesTotal, ErrorsTotal: m.ErrorsTotal,
 		Rates: ratesDoc{
 			Queries: orNull(h.queries.last()), Reads: orNull(h.reads.last()), Writes: orNull(h.writes.last()), Errors: orNull(h.errors.last()),
