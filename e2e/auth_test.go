@@ -54,6 +54,8 @@ type authCase struct {
 
 func authCases() []authCase {
 	const mustBeGiven = `1045 (28000)? galley cannot log in to the nodes as 'a_ed'@'%', which uses ed25519: give the account's password under mysql.users`
+	// What the account that stands in for an unknown user is told with a wrong password.
+	const nobody = `(1045|1698) (28000)? ?Access denied for user 'a_nobody'@'HOST'|1524 (HY000)? ?Plugin 'nosuchplugin'|2012 |2054 `
 	return []authCase{
 		{user: "a_native", password: "pw"},
 		{user: "a_native", password: "wrong"},
@@ -88,8 +90,8 @@ func authCases() []authCase {
 		{user: "a_elsewhere", password: "pw"},
 		{user: "a_slow", password: "pw"},
 		// Who is not known is asked for the plugins of some account, which is another one on the node; mysqlnd does not know them all.
-		{user: "a_nobody", password: "pw", through: `1045 (28000)? Access denied for user 'a_nobody'@'HOST'|2054 `},
-		{user: "a_nobody", through: `(1045|1698) .*'a_nobody'|2054 `},
+		{user: "a_nobody", password: "pw", through: nobody},
+		{user: "a_nobody", through: nobody},
 	}
 }
 
@@ -184,15 +186,17 @@ func makeAuthAccounts(t *testing.T) {
 	}
 	n := suite.lab.Nodes()[0]
 	for statement := range strings.SplitSeq(authAccounts, ";\n") {
-		if err := n.Exec(suite.ctx, statement); err != nil {
-			t.Fatalf("%s: %v", statement, err)
+		on := suite.lab.Nodes()[:1]
+		if !strings.HasPrefix(statement, "CREATE") {
+			on = suite.lab.Nodes() // The table is of an engine that Galera does not replicate.
+		}
+		for _, n := range on {
+			if err := n.Exec(suite.ctx, strings.Replace(statement, "FLUSH PRIVILEGES", "FLUSH LOCAL PRIVILEGES", 1)); err != nil {
+				t.Fatalf("%s: %v", statement, err)
+			}
 		}
 	}
-	for _, other := range suite.lab.Nodes()[1:] { // An UPDATE of the table is no GRANT.
-		if err := other.Exec(suite.ctx, "FLUSH LOCAL PRIVILEGES"); err != nil {
-			t.Fatal(err)
-		}
-	}
+	goLogin(t, suite.galley.addr, "", authCase{user: "a_nobody"}) // Before an unknown user is refused, the accounts are imported: now they are all as they are to be.
 	t.Cleanup(func() {
 		for _, user := range regexp.MustCompile(`USER (a_\w+@'[^']*')`).FindAllStringSubmatch(authAccounts, -1) {
 			if err := n.Exec(suite.ctx, "DROP USER "+user[1]); err != nil {
@@ -308,7 +312,7 @@ func TestExpiredPassword(t *testing.T) {
 	}
 	for _, value := range []string{"OFF", "ON"} {
 		strict(value)
-		err := eventually(suite.ctx, 10*time.Second, func() error {
+		err := eventually(suite.ctx, time.Minute, func() error {
 			direct, through := run(writer.Addr()), run(suite.galley.addr)
 			if direct != through {
 				return fmt.Errorf("with disconnect_on_expired_password=%s\ndirectly:\n%s\nthrough galley:\n%s", value, direct, through)

@@ -15,7 +15,7 @@ import (
 )
 
 // slack is what galley and a busy machine may add to what Galera itself needs.
-const slack = 4 * time.Second
+const slack = 12 * time.Second
 
 // role is which node an event strikes.
 type role string
@@ -94,10 +94,10 @@ func TestNodeEvents(t *testing.T) {
 			l.addFloor(openNode(t, others(struck)[0]))
 			time.Sleep(time.Second)
 
-			began := time.Now()
 			if err := e.act(suite.ctx, struck); err != nil {
 				t.Fatal(err)
 			}
+			acted := time.Now() // A node may take its time to leave.
 			healed := false
 			heal := func() {
 				if !healed {
@@ -116,7 +116,7 @@ func TestNodeEvents(t *testing.T) {
 			l.verify(t)
 
 			if e.quiet > 0 {
-				if n := l.readsFrom(began.Add(e.quiet), ended)[name]; n > 0 {
+				if n := l.readsFrom(acted.Add(e.quiet), ended)[name]; n > 0 {
 					t.Errorf("%s answered %d reads more than %s after %s", name, n, e.quiet, e.name)
 				}
 			}
@@ -142,10 +142,10 @@ func anyReader(r roles) string {
 }
 
 // finish reports what the clients of an event saw and holds it against what is promised: reads get no error; a write in
-// flight on a node that is lost may get the lost-connection error; nobody waits much longer than Galera itself.
+// flight on a node that is lost may get the lost-connection error, and a transaction that cannot be run again 1213; nobody waits much longer than Galera itself.
 func finish(t *testing.T, l *load, also ...string) {
 	t.Helper()
-	allow(t, l, func(kind string) bool { return isLost(kind) || slices.Contains(also, kind) })
+	allow(t, l, func(kind string) bool { return isLost(kind) || isUndone(kind) || slices.Contains(also, kind) })
 	o := l.out
 	if o.longest > o.floor+slack {
 		t.Errorf("writes paused for %s, Galera itself for %s", o.longest, o.floor)
@@ -163,7 +163,7 @@ func allow(t *testing.T, l *load, allowed func(kind string) bool) {
 	suite.report.add(o)
 	for kind, n := range o.errors {
 		if !allowed(kind) {
-			t.Errorf("%d errors of kind %s", n, kind)
+			t.Errorf("%d errors of kind %s; the first of each:%s", n, kind, o.firsts())
 		}
 	}
 	if len(l.kept) < 50 || len(l.reads) < 50 {

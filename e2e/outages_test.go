@@ -153,7 +153,7 @@ func TestAllNodesDown(t *testing.T) {
 			ctx, cancel := context.WithTimeout(suite.ctx, opLimit)
 			defer cancel()
 			err := ask(ctx)
-			if took := time.Since(began); kindOf(err) != want || took < 10*time.Second || took > 22*time.Second {
+			if took := time.Since(began); kindOf(err) != want || took < 10*time.Second || took > 40*time.Second {
 				t.Errorf("%s without any node: %v after %s, want error %s after 15 s", what, err, took, want)
 			}
 			t.Logf("%s without any node: %v", what, err)

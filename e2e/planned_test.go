@@ -62,6 +62,7 @@ func (c crowd) finish(t *testing.T) {
 		for kind, n := range l.out.errors {
 			all.errors[kind] += n
 		}
+		all.first = append(all.first, l.out.first...)
 		if len(l.kept) < 50 || len(l.reads) < 50 {
 			t.Errorf("only %d writes and %d reads were answered", len(l.kept), len(l.reads))
 		}
@@ -69,7 +70,7 @@ func (c crowd) finish(t *testing.T) {
 	fmt.Fprintln(os.Stdout, all)
 	suite.report.add(all)
 	if n := all.count(); n > 0 {
-		t.Errorf("clients had %d errors: %s", n, all.kinds())
+		t.Errorf("clients had %d errors: %s%s", n, all.kinds(), all.firsts())
 	}
 }
 

@@ -18,6 +18,7 @@ type outcome struct {
 	event       string
 	ops         int
 	errors      map[string]int // By kind, reads' prefixed with "read:".
+	first       []string       // Of each kind the first: when, which client, its words.
 	longest     time.Duration  // Of writes.
 	longestRead time.Duration
 	floor       time.Duration // What a client writing directly on a surviving node saw at the same time.
@@ -31,6 +32,9 @@ func (o outcome) count() int {
 	}
 	return n
 }
+
+// firsts are the first errors of the kinds, for a failure.
+func (o outcome) firsts() string { return "\n  " + strings.Join(o.first, "\n  ") }
 
 func (o outcome) kinds() string {
 	if len(o.errors) == 0 {

@@ -177,7 +177,7 @@ func (l *load) work(id int, m manner) {
 		if conn == nil {
 			if conn, err = l.db[m.prepared].Conn(ctx); err != nil {
 				conn = nil
-				l.failed("connect:"+kindOf(err), m, err)
+				l.failed("connect:"+kindOf(err), m, seq, err)
 			}
 		}
 		if err == nil {
@@ -185,7 +185,7 @@ func (l *load) work(id int, m manner) {
 				l.succeeded(m, time.Since(last))
 				last = time.Now()
 			} else {
-				l.failed(kindOf(err), m, err)
+				l.failed(kindOf(err), m, seq, err)
 			}
 		}
 		cancel()
@@ -279,7 +279,7 @@ func (l *load) succeeded(m manner, pause time.Duration) {
 	}
 }
 
-func (l *load) failed(kind string, m manner, err error) {
+func (l *load) failed(kind string, m manner, seq int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.out.ops++
@@ -288,7 +288,9 @@ func (l *load) failed(kind string, m manner, err error) {
 	}
 	if l.out.errors[kind] == 0 {
 		// The first of a kind is worth its text.
-		fmt.Fprintf(os.Stdout, "%s %s %s: %s: %v\n", time.Now().Format("15:04:05.000"), l.out.event, m.name, kind, err)
+		text := fmt.Sprintf("%s %s seq %d: %s: %v", time.Now().Format("15:04:05.000"), m.name, seq, kind, err)
+		l.out.first = append(l.out.first, text)
+		fmt.Fprintln(os.Stdout, l.out.event, text)
 	}
 	l.out.errors[kind]++
 }

@@ -169,9 +169,13 @@ func (s *session) unopened(node *cluster.Node, err error) error {
 		s.srv.trouble(node)
 		return nil
 	}
-	if errors.As(err, &refused) && refused.Code == codeAccessDenied {
+	if errors.As(err, &refused) && (refused.Code == codeAccessDenied || refused.Code == codeExpired) {
 		s.srv.accountsChanged()
 	}
 	s.srv.log.Info("a node refused a login", "session", s.id, "user", s.login.user, "node", node.Addr, "error", err)
+	if refused != nil && refused.Code == codeExpired {
+		_ = s.writeError(refused) // It would be so for each statement to come, and a login would have told the client.
+		return endSession(closeAccessDenied, errExpired)
+	}
 	return clientError(err, "a node refused the login")
 }

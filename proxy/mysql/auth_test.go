@@ -202,6 +202,44 @@ func TestUnknownUsersAreAskedLikeKnownOnes(t *testing.T) {
 	try("nobody", "x")
 }
 
+// TestUnknownUsersHaveNoPassword: not even that of the account that stands in for them, and they are not told that it is.
+func TestUnknownUsersHaveNoPassword(t *testing.T) {
+	for _, row := range authRows() {
+		d := newDoor(t, 1)
+		d.accounts.Set(mysqltest.ImportAccounts(t, nil, row))
+		for _, password := range []string{"secret", ""} {
+			_, err := d.login(mysqltest.Login{User: "nobody", Password: password})
+			if err == nil || strings.Contains(err.Error(), "mysql.users") {
+				t.Errorf("%s stands in for an unknown user: told %v", row.User, err)
+			}
+		}
+	}
+}
+
+// TestNewAccountIsAskedForItsOwnPluginOnly: an account of which galley does not know yet is no unknown user, who is asked for another account's plugin.
+func TestNewAccountIsAskedForItsOwnPluginOnly(t *testing.T) {
+	for _, c := range []struct {
+		user, plugin string
+		switches     []string
+		code         uint16
+	}{{"fresh", native, nil, 0}, {"fresh", sha2, []string{native}, 0}, {"parsec", native, []string{"parsec"}, 1045}} {
+		d := newDoor(t, 1)
+		d.accounts.Set(mysqltest.ImportAccounts(t, nil, authRows()[1])) // Who is not known is asked for ed25519.
+		d.accounts.OnRefresh(mysqltest.ImportAccounts(t, nil, authRows()[1], authRows()[10], mysqltest.NativeRow("fresh", "secret")))
+		cl, err := mysqltest.Greet(d.raw())
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = cl.Login(mysqltest.Login{User: c.user, Password: "secret", Plugin: c.plugin})
+		if c.code == 0 && err != nil || c.code != 0 && !mysqltest.IsError(err, c.code) {
+			t.Errorf("%+v: %v", c, err)
+		}
+		if !slices.Equal(cl.Switches, c.switches) {
+			t.Errorf("%+v: asked for %q", c, cl.Switches)
+		}
+	}
+}
+
 // TestAdmission: what the server checks when the password was right, and not before.
 func TestAdmission(t *testing.T) {
 	d := authDoor(t, nil)

@@ -24,7 +24,8 @@ func (r *refusal) Error() string { return r.err.Error() }
 var errDenied = errors.New("access denied")
 
 // authenticate checks a client's claim to be l.user, and puts into l what galley can log in to nodes with as that user. Before it refuses, it looks at freshly imported
-// accounts. Its error is a *refusal, of which the client has not been told, or one that ends the session.
+// accounts, and before it asks an unknown user for anything: the plugin may be another one than the account's that is just there, and few clients understand a second
+// switch (go-sql-driver/mysql: handleAuthResult; mysqlnd knows no ed25519). Its error is a *refusal, of which the client has not been told, or one that ends the session.
 func (s *session) authenticate(l *login, c *claim) error {
 	var refused error
 	for _, fresh := range []bool{false, true} {
@@ -34,12 +35,19 @@ func (s *session) authenticate(l *login, c *claim) error {
 			}
 		}
 		account, known := s.findAccount(l.user)
-		if !known {
+		switch {
+		case known:
+		case !fresh:
+			continue
+		default:
 			account = s.srv.decoy(l.user)
 		}
 		secret, err := s.verify(account, c)
-		if err == nil && !known {
+		switch {
+		case err == nil && !known:
 			err = errDenied
+		case err == nil && !secret.usable():
+			err = s.unusable(account)
 		}
 		if err == nil {
 			l.secret = secret
@@ -159,7 +167,8 @@ func accountDefaults(a *cluster.Account) string {
 	return fmt.Sprintf(", max_statement_time=%.6f", a.MaxStatementTime.Seconds())
 }
 
-// verify checks a claim against an account, asking the client for what the account's plugins need. Its error is errDenied, a *refusal, or one that ends the session.
+// verify checks a claim against an account, asking the client for what the account's plugins need. The credential is not usable where the password is right and galley does
+// not get to know it. Its error is errDenied, a *refusal, or one that ends the session.
 func (s *session) verify(a *cluster.Account, c *claim) (credential, error) {
 	if a.FromConfig {
 		return s.verifyConfigured(a, c)
@@ -180,13 +189,16 @@ func (s *session) verify(a *cluster.Account, c *claim) (credential, error) {
 		case ok && secret.usable():
 			return secret, nil
 		case ok:
-			right = true // A right password, that galley does not get to know.
+			right = true
 		}
 	}
-	if asked && !right {
+	switch {
+	case !asked:
+		return credential{}, s.unusable(a)
+	case !right:
 		return credential{}, errDenied
 	}
-	return credential{}, s.unusable(a)
+	return credential{}, nil
 }
 
 // verifyConfigured checks a claim by the password that the configuration has. Any plugin proves it as well as another: the client's own is taken where galley knows it.

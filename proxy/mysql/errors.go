@@ -169,6 +169,7 @@ func neverRan(e *wire.ServerError) bool {
 var (
 	errShuttingDown = errors.New("galley is shutting down")
 	errKilled       = errors.New("killed by KILL")
+	errExpired      = errors.New("the password has expired, and the nodes let nobody in with one")
 	errLostState    = errors.New("what the session had set up was lost with its node")
 )
 

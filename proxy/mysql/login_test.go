@@ -197,6 +197,23 @@ func TestANodeThatRefusesTheUser(t *testing.T) {
 	}
 }
 
+// TestANodeThatRefusesAnExpiredPassword: the session ends with the first statement, as a login would have. Nodes are not asked for each of them.
+func TestANodeThatRefusesAnExpiredPassword(t *testing.T) {
+	for _, sql := range []string{"INSERT INTO t VALUES (1)", "SELECT 1"} {
+		d := newDoor(t, 1)
+		c := d.client()
+		d.n[0].RefuseLogins(wire.NewError(1862, "Your password has expired"))
+		if msg := c.fails(sql, 1862); !strings.Contains(msg, "expired") {
+			t.Errorf("%s: told %q", sql, msg)
+		}
+		c.ended()
+		_, err := d.login(mysqltest.Login{User: "app", Password: "secret", Schema: "app"})
+		if !mysqltest.IsError(err, 1862) {
+			t.Errorf("a login with a schema: %v", err)
+		}
+	}
+}
+
 // TestCapabilitiesTowardsTheNode are those of the client, and session tracking.
 func TestCapabilitiesTowardsTheNode(t *testing.T) {
 	for name, caps := range capabilityCases() {
