@@ -73,8 +73,8 @@ func TestSlowReaders(t *testing.T) {
 		t.Error(err)
 	}
 	t.Logf("%d clients that do not read: %d KB more in all, %d KB at %d KB", len(slow), (most-before)>>10, before>>10, most>>10)
-	// Half of it is what the collector has not looked at yet.
-	if grown := most - before; grown > len(slow)*600<<10 {
+	// A quarter of a megabyte each, where the collector gets its turn; on a busy machine it has looked at little of it yet. Their answers would be 80 MB each.
+	if grown := most - before; grown > len(slow)*2<<20 {
 		t.Errorf("%d clients that do not read cost %d KB each", len(slow), grown/len(slow)>>10)
 	}
 	other := bareClient(t, suite.galley.addr, mysqltest.TrackingCaps)
