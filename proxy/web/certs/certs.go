@@ -107,7 +107,7 @@ func (s *Certs) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error
 	if s.acme != nil && slices.Equal(hello.SupportedProtos, []string{protoChallenge}) {
 		return s.acme.challenge(hello)
 	}
-	name := strings.ToLower(strings.TrimSuffix(hello.ServerName, "."))
+	name := nameOf(hello)
 	if one, ok := use.sites.Find(name); ok {
 		if one.tls != nil {
 			return first(one.tls)
@@ -119,6 +119,11 @@ func (s *Certs) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error
 		}
 	}
 	return first(use.all)
+}
+
+// nameOf is the name that a browser asks for, in normal form.
+func nameOf(hello *tls.ClientHelloInfo) string {
+	return strings.ToLower(strings.TrimSuffix(hello.ServerName, "."))
 }
 
 // first is the certificate of a configuration.

@@ -162,6 +162,28 @@ func TestStorageThatCannotBeWritten(t *testing.T) {
 	}
 }
 
+// TestChallengeOfAnotherName: who asks for proofs of names that are not galley's fills no log.
+func TestChallengeOfAnotherName(t *testing.T) {
+	_, _, c := bench(t)
+	c.ACME = config.ACME{Agree: true, Directory: "https://127.0.0.1:1/dir", Storage: t.TempDir()}
+	var log bytes.Buffer
+	s, err := New(&c, hclog.New(&hclog.LoggerOptions{Output: &log}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.acme.live.Store(s.acme.start(t.Context(), "127.0.0.1:80", "127.0.0.1:443"))
+	defer s.acme.live.Load().cache.Stop()
+	near, far := net.Pipe()
+	defer far.Close()
+	for name, told := range map[string]bool{"a.test": false, "elsewhere.test": false, "": false, "C.test": true} {
+		log.Reset()
+		_, err := s.certificate(&tls.ClientHelloInfo{ServerName: name, SupportedProtos: []string{protoChallenge}, Conn: near})
+		if err == nil || strings.Contains(log.String(), "tls-alpn challenge") != told {
+			t.Errorf("%q: %v, logged %s", name, err, log.String())
+		}
+	}
+}
+
 // TestEvents: what certmagic tells is kept for people.
 func TestEvents(t *testing.T) {
 	_, _, c := bench(t)
