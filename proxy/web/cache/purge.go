@@ -55,7 +55,7 @@ func (p Purge) site(name, host string) bool {
 
 // at compares paths in their canonical form: a page is forgotten under each of its names.
 func (p Purge) at(path string) bool {
-	wanted, path := canonicalPath(p.Path), behindScript(canonicalPath(path))
+	wanted, path := behindScript(canonicalPath(p.Path)), behindScript(canonicalPath(path))
 	return path == wanted || p.Prefix && strings.HasPrefix(path, wanted)
 }
 

@@ -93,3 +93,17 @@ func TestVaryByWithheldHeader(t *testing.T) {
 		t.Errorf("%s %.100s", how, w.Body)
 	}
 }
+
+// TestChangeUnderEachName: what a form changed is not shown any more, by whichever name of the path it was sent.
+func TestChangeUnderEachName(t *testing.T) {
+	for _, target := range []string{"/index.php/a/", "/INDEX.php//a/", "/a/"} {
+		c, s := newCache(t, nil), echo()
+		ask(c, blog(), s, get("/index.php/a/"))
+		post := get(target)
+		post.Method = http.MethodPost
+		ask(c, blog(), s, post)
+		if n := c.Stats().Entries; n != 0 {
+			t.Errorf("POST %s: %d are left", target, n)
+		}
+	}
+}
