@@ -192,37 +192,40 @@ func (s *Server) answerQuick(c *conn, p []byte) (what outcome) {
 	}
 	defer c.end()
 	defer func() {
-		if recover() != nil { // As net/http has it; it was logged where it is no http.ErrAbortHandler.
-			what = broken
+		if recover() == nil {
+			return
+		}
+		if what = broken; !x.out.taken { // Net/http finds the same, and it is answered and logged there.
+			what = simple
 		}
 	}()
-	x.out.to = c
-	if !s.serveQuick(&x.out, &x.req) {
+	x.out.to, x.out.mute = c, x.head.Method == http.MethodHead
+	if s.serveQuick(&x.out, &x.req); !x.out.taken {
 		return simple
 	}
-	if x.out.finish(x.req.Method) != nil {
+	if x.out.finish() != nil {
 		return broken
 	}
 	return answered
 }
 
-// serveQuick answers a request if it is for something in memory. Else it does nothing but say so.
-func (s *Server) serveQuick(rw *quickWriter, r *http.Request) bool {
+// serveQuick answers a request if it is for something in memory. Else it does nothing.
+func (s *Server) serveQuick(rw *quickWriter, r *http.Request) {
 	use := s.settings()
 	v := s.newVisit(r, use)
 	if status, _ := s.admit(r, v, use); status != 0 || v.host.conf.RedirectToHTTPS && !v.secure {
-		return false
+		return
 	}
 	give := s.inMemory(r, v)
 	if give == nil {
-		return false
+		return
 	}
+	rw.taken = true
 	s.quicks.answers.Add(1)
 	w := &writer{ResponseWriter: rw}
 	defer s.finish(w, r, v)
 	v.sign(rw.Header())
 	give(w)
-	return true
 }
 
 // inMemory gives the answer to a request that was admitted if it is in memory; nil if not.

@@ -94,6 +94,7 @@ func TestQuickIsTheSame(t *testing.T) {
 		{"GET", "/pic.png", "If-Match: \"nothing\"|", true},
 		{"GET", "/pic.png", "Range: bytes=1-|", true},
 		{"GET", "/pic.png", "Range: bytes=100-|", true},
+		{"HEAD", "/pic.png", "Range: bytes=100-|", true},
 		{"GET", "/style.css", "Range: bytes=0-1,5-6|", true},
 		{"GET", "/sub/", "", true},
 		{"GET", "/sub", "", false},

@@ -14,6 +14,7 @@ import (
 // made at once. What has no length is gathered, as it is then short.
 type quickWriter struct {
 	to     *conn
+	taken  bool // The request is answered here, and by nobody else.
 	header http.Header
 	names  []string
 	buf    []byte // The head, and what is sent with it.
@@ -21,6 +22,7 @@ type quickWriter struct {
 	length int64  // What is still to come of the body; -1 where that is not known before its end.
 	short  []byte // The body, while its length is not known.
 	sent   bool   // The head was.
+	mute   bool   // To HEAD: what would be the body is not sent.
 	err    error
 }
 
@@ -59,9 +61,12 @@ func (w *quickWriter) startBuf() {
 	b = strconv.AppendInt(b, int64(w.status), 10)
 	b = append(b, ' ')
 	b = append(b, http.StatusText(w.status)...)
-	b = append(b, "\r\nDate: "...)
-	b = time.Now().UTC().AppendFormat(b, http.TimeFormat)
 	b = append(b, "\r\n"...)
+	if _, dated := w.header["Date"]; !dated { // A page from the cache is.
+		b = append(b, "Date: "...)
+		b = time.Now().UTC().AppendFormat(b, http.TimeFormat)
+		b = append(b, "\r\n"...)
+	}
 	w.names = w.names[:0]
 	for name := range w.header {
 		w.names = append(w.names, name)
@@ -107,6 +112,9 @@ func (w *quickWriter) Write(p []byte) (int, error) {
 		w.short = append(w.short, p...)
 		return len(p), nil
 	}
+	if w.mute {
+		return len(p), nil
+	}
 	if w.length -= int64(len(p)); w.length < 0 {
 		w.err = errLength
 		return 0, w.err
@@ -124,6 +132,7 @@ func (w *quickWriter) send(p []byte) error {
 		return err
 	}
 	w.sent = true
+	w.sniff(p)
 	w.startBuf()
 	if len(p) > together {
 		return w.to.writeBoth(w.buf, p)
@@ -133,19 +142,29 @@ func (w *quickWriter) send(p []byte) error {
 	return err
 }
 
+// sniff names a body's type where nobody did, as net/http does.
+func (w *quickWriter) sniff(p []byte) {
+	if _, named := w.header["Content-Type"]; !named && len(p) > 0 && first(w.header["Content-Encoding"]) == "" {
+		w.Header()["Content-Type"] = []string{http.DetectContentType(p)}
+	}
+}
+
 // finish sends what was not sent. It fails where the client did not get the whole answer.
-func (w *quickWriter) finish(method string) error {
+func (w *quickWriter) finish() error {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
-	if w.length < 0 && method != http.MethodHead {
+	if w.length < 0 && (!w.mute || len(w.short) > 0) {
 		w.Header()["Content-Length"] = []string{strconv.Itoa(len(w.short))}
 		w.length = 0
+	}
+	if w.mute {
+		w.short, w.length = nil, 0
 	}
 	if w.err == nil && !w.sent {
 		w.err = w.send(w.short)
 	}
-	if w.err == nil && w.length > 0 && method != http.MethodHead {
+	if w.err == nil && w.length > 0 {
 		w.err = errLength
 	}
 	return w.err
