@@ -1,7 +1,9 @@
 package web
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -32,7 +34,9 @@ func (s *Server) listenQUIC(ctx context.Context, addr string) (*quicDoor, error)
 	c := &s.settings().conf
 	d := &quicDoor{s: s, socket: socket}
 	// From half of all connections on a client first has to show that its address is its own.
-	d.transport = &quic.Transport{Conn: socket, VerifySourceAddress: func(net.Addr) bool { return s.open.Load() > int64(s.settings().conf.MaxConnections)/2 }}
+	d.transport = &quic.Transport{
+		Conn: socket, ConnContext: d.admit, VerifySourceAddress: func(net.Addr) bool { return s.open.Load() > int64(s.settings().conf.MaxConnections)/2 },
+	}
 	d.Listener, err = d.transport.Listen(http3.ConfigureTLSConfig(s.certs.Config()), &quic.Config{
 		HandshakeIdleTimeout: c.HeaderTimeout, MaxIdleTimeout: c.IdleTimeout, MaxIncomingStreams: streams,
 	})
@@ -43,23 +47,25 @@ func (s *Server) listenQUIC(ctx context.Context, addr string) (*quicDoor, error)
 	return d, nil
 }
 
-// Accept implements http3.QUICListener.
-func (d *quicDoor) Accept(ctx context.Context) (*quic.Conn, error) {
-	for {
-		c, err := d.Listener.Accept(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if open := d.s.open.Add(1); open > int64(d.s.settings().conf.MaxConnections) {
-			d.s.open.Add(-1)
-			d.s.metrics.refused.Inc()
-			d.s.metrics.turnedAway.Add(1)
-			_ = c.CloseWithError(quic.ApplicationErrorCode(http3.ErrCodeExcessiveLoad), "too many connections")
-			continue
-		}
-		context.AfterFunc(c.Context(), func() { d.s.open.Add(-1) })
-		return c, nil
+// The reasons for which a client is refused; it is told that it is, and comes by TCP.
+var (
+	errTooMany  = errors.New("too many connections")
+	errBalancer = errors.New("a PROXY header is due from this network, and QUIC has none")
+)
+
+// admit lets a connection in, or not, by its first packet: it counts from then on until it ends, whether its handshake comes to an end or not.
+func (d *quicDoor) admit(ctx context.Context, from *quic.ClientInfo) (context.Context, error) {
+	if at, ok := from.RemoteAddr.(*net.UDPAddr); ok && within(at.AddrPort().Addr().Unmap(), d.s.proxyNets) {
+		return nil, errBalancer
 	}
+	if open := d.s.open.Add(1); open > int64(d.s.settings().conf.MaxConnections) {
+		d.s.open.Add(-1)
+		d.s.metrics.refused.Inc()
+		d.s.metrics.turnedAway.Add(1)
+		return nil, errTooMany
+	}
+	context.AfterFunc(ctx, func() { d.s.open.Add(-1) })
+	return ctx, nil
 }
 
 // part serves the door.
@@ -110,7 +116,11 @@ func (d *quicDoor) whenIdle(ctx context.Context, end func()) {
 func (d *quicDoor) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	d.running.Add(1)
 	defer d.running.Add(-1)
-	d.s.serve(&streamWriter{ResponseWriter: rw, control: http.NewResponseController(rw), timeout: d.s.writeTimeout}, r)
+	w := &streamWriter{ResponseWriter: rw, control: http.NewResponseController(rw), timeout: d.s.writeTimeout}
+	if r.ContentLength < 0 && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		w.settleBody(r)
+	}
+	d.s.serve(w, r)
 }
 
 // streamWriter gives each piece that is written the whole write timeout.
@@ -121,23 +131,64 @@ type streamWriter struct {
 	until   atomic.Int64 // Nanoseconds.
 }
 
+// settleBody finds out whether there is a body where no length was said: only the end of the stream tells, which browsers send with the header. A request without one
+// is looked up in the page cache, one with a body is not.
+func (w *streamWriter) settleBody(r *http.Request) {
+	if w.control.SetReadDeadline(time.Now().Add(headStart)) != nil {
+		return
+	}
+	begin := make([]byte, 1)
+	n, err := r.Body.Read(begin)
+	_ = w.control.SetReadDeadline(time.Time{})
+	switch {
+	case n > 0:
+		r.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(bytes.NewReader(begin), r.Body), r.Body}
+	case errors.Is(err, io.EOF):
+		r.Body, r.ContentLength = http.NoBody, 0
+	}
+}
+
+// WriteHeader implements http.ResponseWriter. HTTP/3 has no Connection, and clients take no answer that has one (RFC 9114, section 4.2).
+func (w *streamWriter) WriteHeader(status int) {
+	delete(w.Header(), "Connection")
+	_ = w.extend() // Where that fails the stream has ended, which the next piece shows.
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// extend moves the write deadline, as conn's does.
+func (w *streamWriter) extend() error {
+	now := time.Now()
+	if w.until.Load()-now.UnixNano() > int64(w.timeout/4*3) {
+		return nil
+	}
+	at := now.Add(w.timeout)
+	w.until.Store(at.UnixNano())
+	return w.control.SetWriteDeadline(at)
+}
+
 // Write implements http.ResponseWriter.
 func (w *streamWriter) Write(p []byte) (int, error) {
 	n := 0
 	for {
-		now := time.Now()
-		if w.until.Load()-now.UnixNano() <= int64(w.timeout/4*3) {
-			at := now.Add(w.timeout)
-			w.until.Store(at.UnixNano())
-			if err := w.control.SetWriteDeadline(at); err != nil {
-				return n, err
-			}
+		if err := w.extend(); err != nil {
+			return n, err
 		}
 		m, err := w.ResponseWriter.Write(p[n:min(len(p), n+piece)])
 		if n += m; err != nil || n == len(p) {
 			return n, err
 		}
 	}
+}
+
+// FlushError is for http.ResponseController.
+func (w *streamWriter) FlushError() error {
+	if err := w.extend(); err != nil {
+		return err
+	}
+	return w.control.Flush()
 }
 
 // ReadFrom is io.Copy with a larger buffer than its own.

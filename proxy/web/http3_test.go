@@ -135,7 +135,7 @@ func TestHTTP3Connections(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err := b.ask3(t, http3Client(t), "GET /pic.png", nil)
-	if e, ok := errors.AsType[*http3.Error](err); !ok || e.ErrorCode != http3.ErrCodeExcessiveLoad {
+	if e, ok := errors.AsType[*quic.TransportError](err); !ok || e.ErrorCode != quic.ConnectionRefused {
 		t.Errorf("one too many: %v", err)
 	}
 	_ = first.Close()
