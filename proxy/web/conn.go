@@ -180,6 +180,13 @@ func (c *conn) ReadFrom(r io.Reader) (int64, error) {
 
 // Close implements net.Conn.
 func (c *conn) Close() error {
+	if c.quick.listed.Load() {
+		c.d.s.quicks.unseen.forget(c)
+	}
+	return c.shut()
+}
+
+func (c *conn) shut() error {
 	if c.closed.Swap(true) {
 		return net.ErrClosed
 	}

@@ -29,6 +29,8 @@ type quick struct {
 	// answering is one of the three below; in the last the connection was closed while it was being answered, and ends with that.
 	answering atomic.Int32
 	idle      atomic.Int64 // The read deadline that was set here, in nanoseconds; 0 for another one.
+	seen      bool         // By net/http, of which it is as the phase.
+	listed    atomic.Bool  // It was taken into unseen.
 }
 
 // phase says what the next bytes of a connection are.
@@ -60,6 +62,9 @@ func (c *conn) readQuick(p []byte) (int, error) {
 		case begins:
 			switch c.d.s.answerQuick(c, p[:n]) {
 			case answered:
+				if !c.answeredHere() {
+					return 0, io.EOF
+				}
 				if err = c.rearm(); err != nil {
 					return 0, err
 				}
@@ -73,6 +78,9 @@ func (c *conn) readQuick(p []byte) (int, error) {
 				if q.idle.Load() != 0 { // It has as much time for its head as on a new connection.
 					err = c.SetReadDeadline(time.Now().Add(c.d.s.settings().conf.HeaderTimeout))
 				}
+			}
+			if !c.hand() {
+				return 0, io.EOF
 			}
 		case handed:
 			q.phase = never
@@ -138,10 +146,14 @@ type quicks struct {
 	running atomic.Int64
 	leaving atomic.Bool
 	answers atomic.Int64 // For metrics.
+	unseen  unseen
 }
 
-// leave has net/http answer from now on, which tells clients that their connection ends.
-func (q *quicks) leave() { q.leaving.Store(true) }
+// leave has net/http answer from now on, which tells clients that their connection ends, and closes the connections of which it knows nothing.
+func (q *quicks) leave() {
+	q.leaving.Store(true)
+	q.unseen.leave()
+}
 
 // wait returns when no answer is being sent, or when ctx ends.
 func (q *quicks) wait(ctx context.Context) {
