@@ -154,7 +154,9 @@ func (s *session) connIn(view *cluster.View, t target) (*backendConn, error) {
 		}
 		t = toReader
 	}
-	if w := s.writer.holding(); t == toReader && w != nil && !s.reader.held && s.bound(w) {
+	r := s.reader.holding()
+	free := r == nil || !s.bound(r)
+	if w := s.writer.holding(); t == toReader && free && w != nil && s.bound(w) {
 		t = toWriter // Who holds a conn to the writer and waits for one to a reader would wait for ever, where those who hold these wait for the writer.
 	}
 	if t == toReader {
@@ -180,6 +182,9 @@ func (s *session) connIn(view *cluster.View, t target) (*backendConn, error) {
 			}
 		}
 		s.leaveSlot(&s.writer)
+	}
+	if r != nil && free {
+		s.letGo() // Nor is one to a reader kept from others for the time of the wait.
 	}
 	b, err := s.acquire(view, node, false)
 	if b != nil {

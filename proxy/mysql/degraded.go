@@ -68,6 +68,7 @@ func (s *session) dirtyIn(view *cluster.View) (*backendConn, error) {
 	if s.retake(&s.writer) {
 		return s.writer.conn, nil
 	}
+	s.leaveSlot(&s.writer)
 	node := s.srv.pickReader(view)
 	b, err := s.acquire(view, node, true)
 	if b != nil {

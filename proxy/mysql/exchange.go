@@ -61,6 +61,7 @@ type exchange struct {
 	sent           bool   // Something of the command has gone to the node.
 	forwarded      bool   // Something of the answer has gone to the client.
 	failed         bool   // The answer ended with an ERR packet.
+	answered       bool   // The answer is a node's, and whole.
 	refused        uint16 // Its code.
 	warned         bool   // One of its results has warnings.
 	noted          bool   // The prepared statement's id is known.

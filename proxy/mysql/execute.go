@@ -42,7 +42,7 @@ func (s *session) execute(t target, x *exchange) error {
 			return s.giveUp(x, lostError(b.node.Addr))
 		}
 		held := s.trx != nil || s.state.pins != 0 || t == toConn || x.stmt != nil && x.stmt.longOn != nil
-		x.sent, x.preambleFailed = false, false
+		x.sent, x.preambleFailed, x.failed, x.warned = false, false, false, false // Of this run, and not of one before.
 		if err := s.catchUpNode(b, x, t); err != nil {
 			if t, err = s.notApplied(t, b, err, &w); err != nil {
 				return s.giveUp(x, err)
@@ -177,6 +177,7 @@ func (s *session) lostIdle(b *backendConn) error {
 
 // ran notes the end of a command that has its answer.
 func (s *session) ran(b *backendConn, x *exchange) {
+	x.answered = true
 	if !x.began.IsZero() {
 		b.usedAt = time.Now()
 	}

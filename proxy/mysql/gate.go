@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -142,9 +143,12 @@ func (s *session) endTransaction(x *exchange, w *wait) error {
 	why := s.replayable(b, x, true)
 	s.trx = nil
 	s.status &^= wire.StatusInTrans | wire.StatusInTransReadOnly
+	_ = b.SetDeadline(time.Now().Add(s.srv.config().ConnectTimeout)) // It may hang by now; what is not undone yet is so by the end of its conn.
 	if err := b.command(wire.ComQuery, "ROLLBACK"); err != nil {
 		s.srv.lost(b, err)
 		s.drop(b)
+	} else {
+		_ = b.SetDeadline(time.Time{})
 	}
 	s.showHold()
 	if why != hinderedNot {
@@ -153,7 +157,10 @@ func (s *session) endTransaction(x *exchange, w *wait) error {
 		return wire.NewError(codeDeadlock, "Deadlock found when trying to get lock; try restarting transaction (galley: another node has become the writer, and the transaction cannot be run again there)")
 	}
 	if err := s.passGate(w); err != nil {
-		return err
+		if _, over := errors.AsType[*errSession](err); over {
+			return err
+		}
+		return &toldError{s.rolledBack()} // Its wait was killed: there is no transaction any more in which the client could go on.
 	}
 	if again, end := s.resumeFirst(x, w); !again {
 		return &toldError{end}

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -249,5 +250,53 @@ func TestDrainedNodeIsLeft(t *testing.T) {
 		if on := d.client().query("SELECT 1"); on != "n3" {
 			t.Errorf("a read with the node back runs on %s", on)
 		}
+	})
+}
+
+// TestAKilledWaitEndsAnEndedTransaction: a transaction that was taken off the old writer and is not run again, as its statement was killed while it waited for the new one, is told as rolled back. Its client
+// would take it for open else, and have a part of it written.
+func TestAKilledWaitEndsAnEndedTransaction(t *testing.T) {
+	testAccounts(t) // Imported in real time.
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor(t, 2, replaying)
+		c, killer := d.client(), d.client()
+		c.result("BEGIN")
+		c.result("INSERT INTO t VALUES (1)")
+		release := d.srv.Hold()
+		defer release()
+		d.srv.EndTransactions(d.srv.Writing().Sessions)
+		answer := asking(c, "INSERT INTO t VALUES (2)")
+		pending(t, "a statement", answer)
+		killer.result(fmt.Sprintf("KILL QUERY %d", c.Greeting.ThreadID))
+		if err := <-answer; !mysqltest.IsError(err, codeDeadlock) {
+			t.Errorf("the transaction is undone, and its client is told %v", err)
+		}
+		d.expectRan("INSERT INTO t VALUES (2)", 0, 0)
+	})
+}
+
+// TestATransactionIsEndedOnANodeThatHangs: it is run again on the new writer although the old one does not answer the ROLLBACK.
+func TestATransactionIsEndedOnANodeThatHangs(t *testing.T) {
+	testAccounts(t) // Imported in real time.
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoor(t, 2, replaying)
+		c := d.client()
+		c.result("BEGIN")
+		c.result("INSERT INTO t VALUES (1)")
+		d.n[0].On("ROLLBACK", mysqltest.Hang())
+		d.srv.EndTransactions(d.srv.Writing().Sessions)
+		d.cluster.Set(d.n[1], d.n[0])
+		answer := asking(c, "COMMIT")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		select {
+		case err := <-answer:
+			if err != nil {
+				t.Error(err)
+			}
+		default:
+			t.Fatal("no answer")
+		}
+		d.expectRan("COMMIT", 0, 1)
 	})
 }

@@ -66,6 +66,7 @@ func (s *session) permitted(t target, b *backendConn, w *wait) (again bool, err 
 	}
 	b.node.Backend.End() // Nothing is under way there: the writer could not move while this waits behind the gate for what waits for the next writer.
 	defer b.node.Backend.Begin()
+	s.yield(w)
 	if err := s.waitForNode(view, changed, t, w); err != nil {
 		return false, err
 	}

@@ -183,10 +183,10 @@ func (s *session) givesWay(t target, w *wait) (gave bool, err error) {
 		return false, nil
 	case s.trx != nil || s.state.pins != 0 || s.log != nil && len(s.log.steps) > 0 || !s.srv.gate.replaysOnly():
 		return false, nil
-	case w.left(s.srv.config().WaitForNode) <= 0:
+	case w.left(s.srv.config().WaitForNode) <= 0 || w.x.asks != 0: // What asks about the statement before is to run on its conn.
 		return false, nil
 	}
-	s.letGo()
+	s.yield(w)
 	w.tries-- // It has not been run.
 	return true, s.passGate(w)
 }

@@ -156,7 +156,7 @@ func (s *session) executeStatement(x *exchange, st *statement) error {
 	if x.refused == codeUnsupportedPS && x.cmd.Body[0] == wire.ComStmtBulkExecute {
 		s.unbind(st, before)
 	}
-	if err == nil && x.kind == wire.AnswerCursor && s.last != nil && !x.failed && s.answer.Status&wire.StatusCursorExists != 0 {
+	if err == nil && x.answered && x.kind == wire.AnswerCursor && s.last != nil && !x.failed && s.answer.Status&wire.StatusCursorExists != 0 {
 		st.openOn = s.last
 		s.last.cursors++
 	}
@@ -309,7 +309,7 @@ func (s *session) fetch(x *exchange, st *statement) error {
 	}
 	x.kind, x.conn, x.stmt, x.noData = wire.AnswerRows, b, st, true
 	err := s.execute(toConn, x)
-	if err == nil && !x.failed && s.answer.Status&wire.StatusLastRowSent != 0 && st.openOn != nil {
+	if err == nil && x.answered && !x.failed && s.answer.Status&wire.StatusLastRowSent != 0 && st.openOn != nil {
 		st.openOn.cursors-- // The node has closed it.
 		st.openOn = nil
 	}

@@ -273,7 +273,7 @@ func hexOf(text string) string {
 
 // lostBefore tells the client that what it asks about is lost.
 func (s *session) lostBefore(x *exchange) error {
-	s.lostTies |= tieLast
+	s.lostTies, x.needs = s.lostTies|tieLast, x.needs|tieLast
 	return s.refuseLost(x)
 }
 

@@ -236,3 +236,15 @@ func TestFoundRowsOfAnotherNode(t *testing.T) {
 		}
 	}
 }
+
+// TestPreparedOnAnotherNode: a statement that a node has refused to prepare, as it is not ready, is the session's once another has prepared it.
+func TestPreparedOnAnotherNode(t *testing.T) {
+	for _, sql := range []string{"SELECT a FROM t", "INSERT INTO t VALUES (1)"} {
+		d := newDoor(t, 2)
+		for _, n := range d.n {
+			n.Once("PREPARE "+sql, mysqltest.Fail(codeUnknownCommand, notPrepared+" use"))
+		}
+		c := d.client()
+		c.execute(c.prepare(sql))
+	}
+}

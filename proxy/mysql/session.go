@@ -281,7 +281,7 @@ func (s *session) query(x *exchange) error {
 	}
 	err = s.answerStatement(t, x, &class)
 	s.count(x, reason, t)
-	if err == nil && !x.failed && class.Flags.Has(classify.Release) {
+	if err == nil && x.answered && !x.failed && class.Flags.Has(classify.Release) {
 		return endSession(closeQuit, nil) // COMMIT RELEASE: the server closes the connection, and so does galley.
 	}
 	return err

@@ -104,6 +104,13 @@ func (s *session) letGo() {
 	}
 }
 
+// yield is letGo for what waits for something else than a conn: those that it waits for may need one. What asks about the statement before keeps the conn of that.
+func (s *session) yield(w *wait) {
+	if w.x == nil || w.x.asks == 0 {
+		s.letGo()
+	}
+}
+
 // letAllGo gives back all conns for good: what was under way on them is undone first.
 func (s *session) letAllGo() {
 	for _, sl := range s.slots() {

@@ -6,6 +6,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
+
 	"galley/cluster"
 	"galley/config"
 	"galley/proxy/mysql/mysqltest"
@@ -247,4 +250,39 @@ func TestWaitersEndWithTheServer(t *testing.T) {
 		}
 		d.expectRan("INSERT INTO t VALUES (1)", 0, 0)
 	})
+}
+
+// TestWhoWaitsForTheLeaveToWriteHasNoConn: those that go first may need it.
+func TestWhoWaitsForTheLeaveToWriteHasNoConn(t *testing.T) {
+	m, err := cluster.New(cluster.Options{
+		Settings: cluster.Settings{Nodes: []cluster.ConfiguredNode{{Addr: "127.0.0.1:3306", Weight: 1}}, Interval: time.Hour, ProbeTimeout: time.Second},
+		Logger:   hclog.NewNullLogger(), Registerer: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := cluster.NewLease(m, cluster.LeaseOptions{Mode: cluster.LeaseRequired, Schema: "galley", Term: time.Second, Logger: hclog.NewNullLogger()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := newDoor(t, 2, oneConn)
+	lease := func(l *cluster.Lease) {
+		d.cluster.Update(func(v *cluster.View) {
+			next := *cluster.BuildView(nil, nil, cluster.Rules{Lease: l}) // It may not be written to by the lease as it is before it has run.
+			next.Version, next.Nodes, next.Writer, next.WriterReason, next.Readers, next.Server = v.Version, v.Nodes, v.Writer, v.WriterReason, v.Readers, v.Server
+			*v = next
+		})
+	}
+	c := d.client()
+	c.result("INSERT INTO t VALUES (1)")
+	lease(l)
+	answer := asking(c, "INSERT INTO t VALUES (2)")
+	until(t, "it waits", func() bool { return d.srv.metrics.waiting.Load() == 1 })
+	if open, idle, _ := d.srv.conns.of(&d.cluster.View().Nodes[0]).counts(); open != 1 || idle != 1 {
+		t.Errorf("%d conns to the writer, %d idle", open, idle)
+	}
+	lease(nil)
+	if err := <-answer; err != nil {
+		t.Error(err)
+	}
 }
