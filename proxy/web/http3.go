@@ -39,6 +39,7 @@ func (s *Server) listenQUIC(ctx context.Context, addr string) (*quicDoor, error)
 	}
 	d.Listener, err = d.transport.Listen(http3.ConfigureTLSConfig(s.certs.Config()), &quic.Config{
 		HandshakeIdleTimeout: c.HeaderTimeout, MaxIdleTimeout: c.IdleTimeout, MaxIncomingStreams: streams,
+		KeepAlivePeriod: c.IdleTimeout / 3, // A client that waits for a long request is there, though it is silent; quicIdle ends those that do not.
 	})
 	if err != nil {
 		_ = socket.Close()
@@ -71,7 +72,7 @@ func (d *quicDoor) admit(ctx context.Context, from *quic.ClientInfo) (context.Co
 // part serves the door.
 func (d *quicDoor) part() *part {
 	c := &d.s.settings().conf
-	srv := &http3.Server{Handler: d, MaxHeaderBytes: int(c.MaxHeader), IdleTimeout: c.IdleTimeout}
+	srv := &http3.Server{Handler: d, MaxHeaderBytes: int(c.MaxHeader), ConnContext: d.watch}
 	return &part{
 		serve: func() error { return srv.ServeListener(d) },
 		shutdown: func(ctx context.Context) error {
@@ -116,6 +117,9 @@ func (d *quicDoor) whenIdle(ctx context.Context, end func()) {
 func (d *quicDoor) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	d.running.Add(1)
 	defer d.running.Add(-1)
+	idle := quicIdleOf(r)
+	idle.begin()
+	defer idle.end()
 	w := &streamWriter{ResponseWriter: rw, control: http.NewResponseController(rw), timeout: d.s.writeTimeout}
 	if r.ContentLength < 0 && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		w.settleBody(r)
