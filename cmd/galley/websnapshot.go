@@ -182,13 +182,16 @@ func certProblems(certificates []admin.WebCertificate) []admin.Problem {
 		if c.Error == "" {
 			continue
 		}
-		p := admin.Problem{Severity: admin.SeverityWarning, Text: "The certificate of " + cmp.Or(strings.Join(c.Hosts, ", "), "all sites") + ": " + c.Error + "."}
+		p := admin.Problem{
+			Severity: admin.SeverityWarning, Text: "The certificate of " + cmp.Or(strings.Join(c.Hosts, ", "), "all sites") + ": " + c.Error + ".",
+			Do: "Replace its file (cert_file of the site, or web.tls.cert_file): galley takes the new one within a second, without a restart.",
+		}
 		if c.Severe {
 			p.Severity = admin.SeverityError
 		}
 		if c.Source == certs.FromACME {
 			p.Text = strings.Replace(p.Text, "The certificate of", "ACME brings no certificate for", 1)
-			p.Do = "Ports 80 and 443 of that name have to lead to galley. It tries again by itself, and at once after a SIGHUP."
+			p.Do = "Ports 80 and 443 of that name have to lead to galley, and web.acme.storage has to be writable. It tries again by itself, and at once after a SIGHUP."
 		}
 		all = append(all, p)
 	}
