@@ -201,8 +201,10 @@ func TestWebProblems(t *testing.T) {
 			&admin.Web{Certificates: []admin.WebCertificate{
 				{Source: "file", Error: "the certificate expired on 2026-01-01", Severe: true}, {Hosts: []string{"a.test"}, Source: "acme", Error: "no such host"}, {Hosts: []string{"b.test"}, Source: "acme"},
 			}},
-			[]string{"error: The certificate of all sites: the certificate expired on 2026-01-01. Replace its file",
-				"warning: ACME brings no certificate for a.test: no such host. Ports 80 and 443 of that name have to lead to galley, and web.acme.storage has to be writable. It"},
+			[]string{
+				"error: The certificate of all sites: the certificate expired on 2026-01-01. Replace its file",
+				"warning: ACME brings no certificate for a.test: no such host. Ports 80 and 443 of that name have to lead to galley, and web.acme.storage has to be writable. It",
+			},
 		},
 		"database gone": {&admin.Web{Database: "there is no writer: none", Pools: pool(func(*admin.WebPool) {}).Pools}, []string{"warning: The database keeps pages waiting: there is no writer: none."}},
 	}
