@@ -76,10 +76,13 @@ func (s *session) awaits(b *backendConn, x *exchange) awaiting {
 }
 
 // hasLed says whether b's node is known to have applied, since it is the writer, all that was committed before.
-func (s *Server) hasLed(b *backendConn) bool {
+func (s *Server) hasLed(b *backendConn) bool { return s.leads(b.set) }
+
+// leads says the same of a node's conns.
+func (s *Server) leads(set *connSet) bool {
 	view := s.cluster.View()
 	w := view.WriterNode()
-	return w != nil && w.Backend == b.node.Backend && b.set.led.Load() == view.WriterSince.UnixNano()
+	return w != nil && w.Backend == set.node && set.led.Load() == view.WriterSince.UnixNano()
 }
 
 // acked gives a write on b its number, before the client is told.

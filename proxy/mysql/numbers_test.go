@@ -287,6 +287,29 @@ func TestPeers(t *testing.T) {
 	}
 }
 
+// TestPeersOfAWriterBefore: what another galley's client was told on the writer before, the next one may have still to apply. It is asked for its number behind that.
+func TestPeersOfAWriterBefore(t *testing.T) {
+	d := newDoor(t, 3, causally)
+	d.srv.peers = func() bool { return true }
+	d.cluster.Update(func(v *cluster.View) { v.StateUUID, v.ConfID = "u", 3 })
+	_, next, r := number(d.n[0], 1), number(d.n[1], 2), number(d.n[2], 3)
+	d.cluster.Set(d.n[0], d.n[1])
+	c := d.client()
+	c.result("SELECT a FROM t")
+	d.cluster.Set(d.n[0], d.n[2])
+	c.result("SELECT a FROM t")
+	next.On(waitQuery, func(c *mysqltest.Conn, cmd *mysqltest.Command) error {
+		next.seen.Store(51) // Which the other galley has told its client of.
+		return mysqltest.Usual()(c, cmd)
+	})
+	d.cluster.Update(func(v *cluster.View) { v.WriterSince = v.WriterSince.Add(time.Second) })
+	d.cluster.Set(d.n[1], d.n[2])
+	c.result("SELECT b FROM t")
+	if got := r.seen.Load(); got != 51 || r.Ran("SELECT b FROM t") != 1 {
+		t.Errorf("it has read on %v, where the write up to %d was applied", d.ran("SELECT b FROM t"), got)
+	}
+}
+
 // TestAClusterStartedAnew: what was known of the cluster before holds no more, of the writer neither.
 func TestAClusterStartedAnew(t *testing.T) {
 	for name, change := range map[string]func(v *cluster.View){

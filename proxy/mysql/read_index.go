@@ -100,7 +100,7 @@ func (r *readIndex) askWriter(e epoch, w *cluster.Node, how bool) (indexPoint, e
 	p := indexPoint{epoch: e, upTo: upTo}
 	set := r.srv.conns.of(w)
 	usable := r.writes(w.Backend)
-	if set.applied.Load() < need { // It has just become the writer.
+	if set.applied.Load() < need || r.srv.peers() && !r.srv.leads(set) { // It has just become the writer; other galleys may have acknowledged more than this one knows.
 		if err := set.await(r.srv.life, w, waitFor{what: awaitGroup, usable: usable}); err != nil {
 			return p, err
 		}
