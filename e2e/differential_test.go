@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -61,7 +62,8 @@ func TestDifferential(t *testing.T) {
 		}
 		t.Fatalf("the writer ended (process %d, now %d): nothing can be compared; its log ends with\n%s", writerPID, pid, log[max(0, len(log)-6000):])
 	}
-	if settle(t).writer != d.writer.Name() {
+	settle(t)
+	if d.galley.writer(t) != d.writer {
 		t.Fatal("the writer moved in the middle: nothing can be compared")
 	}
 	lives, aborted := d.lives.Load(), d.aborted.Load()
@@ -138,7 +140,7 @@ func newDifferential(t *testing.T) *differential {
 		d.time = time.Duration(n) * time.Second
 	}
 	fmt.Fprintf(os.Stdout, "differential: E2E_SEED=%d\n", d.seed)
-	d.writer = nodeNamed(t, settle(t).writer)
+	first := nodeNamed(t, settle(t).writer)
 	setEverywhere(t, "log_bin_trust_function_creators", "1", "0")
 	// A node that forgets a table for another begins its AUTO_INCREMENT with the number behind the greatest that was used, and not behind those that were only drawn. All tables must have room.
 	setEverywhere(t, "table_definition_cache", "4000", "400")
@@ -153,7 +155,7 @@ func newDifferential(t *testing.T) *differential {
 			fmt.Sprintf("GRANT SELECT ON df_shared.* TO '%s'@'%%'", a.user), fmt.Sprintf("GRANT df_role TO '%s'@'%%'", a.user))
 	}
 	for _, sql := range statements {
-		if err := d.writer.Exec(suite.ctx, sql); err != nil {
+		if err := first.Exec(suite.ctx, sql); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -170,7 +172,35 @@ func newDifferential(t *testing.T) *differential {
 		}
 		d.galley.stop()
 	})
+	d.writer = d.galley.writer(t) // Not the other galley's: each stays with the writer that it chose when it began.
 	return d
+}
+
+// writer is the node that a galley writes to.
+func (g *galleyProcess) writer(t *testing.T) *clusterlab.Node {
+	t.Helper()
+	var found *clusterlab.Node
+	err := eventually(suite.ctx, 30*time.Second, func() error {
+		body, err := g.get(suite.ctx, "/api/status")
+		if err != nil {
+			return err
+		}
+		var status struct{ Cluster struct{ Writer string } }
+		if err := json.Unmarshal([]byte(body), &status); err != nil {
+			return err
+		}
+		for _, n := range suite.lab.Nodes() {
+			if n.Addr() == status.Cluster.Writer {
+				found = n
+				return nil
+			}
+		}
+		return fmt.Errorf("the writer is %q", status.Cluster.Writer)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 // pair is a session: its two connections.
