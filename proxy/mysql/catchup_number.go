@@ -18,6 +18,12 @@ type position struct {
 	reported  bool
 }
 
+// has says whether the node has all that point is about. Both numbers must say so: the one given out last is ahead of what can be seen, and on a busy writer the provider's number was
+// seen behind it by as many writes as there were clients, so that it alone does not prove that it covers what clients were told.
+func (p *position) has(point indexPoint) bool {
+	return p.committed >= point.committed && p.at.seq >= point.seq
+}
+
 // fallback is why a node was waited for by wsrep_sync_wait, which asks the group, or not any longer: a closed list, the label of the metric.
 type fallback byte
 
@@ -115,7 +121,7 @@ func (c *connSet) tryNumber(node *cluster.Node, need uint64, fresh bool) (fallba
 	if point.epoch != p.epoch {
 		return fallbackUnverified, errUnverified // Views are changing.
 	}
-	if p.committed < point.committed {
+	if !p.has(point) {
 		if err := c.reach(node, point); err != nil {
 			return c.reason(err), err
 		}
@@ -171,7 +177,7 @@ func (c *connSet) reach(node *cluster.Node, point indexPoint) error {
 			return tooLate(err)
 		}
 		p.at, p.committed = g, committed // Also where domain or server id are others than was thought, so that it was not waited for.
-		if committed >= point.committed {
+		if p.has(point) {
 			return nil
 		}
 		if !c.srv.pauseFor(pause) {

@@ -17,7 +17,7 @@ import (
 // WSREP_SYNC_WAIT_UPTO_GTID waits for a number of the node's own domain and server id, and asks nobody else. It can return early: for others at once, and while the transaction
 // with the number is being committed (wsrep_mysqld.h, wait_gtid_upto compares with the number given out last).
 //
-// So numbers are for waiting only. What can be seen is told by the provider: wsrep_last_committed is raised when a transaction leaves the commit order, which InnoDB has it do when it
+// So numbers alone do not prove it (position.has wants both). What can be seen is told by the provider: wsrep_last_committed is raised when a transaction leaves the commit order, which InnoDB has it do when it
 // is committed in memory (trx0trx.cc, commit_in_memory; wsrep_commit_ordered), and is the group's own number, the same on all nodes. wsrep_sync_wait waits for the same.
 
 const (
