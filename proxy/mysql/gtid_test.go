@@ -102,3 +102,24 @@ func TestRestartedClusters(t *testing.T) {
 		}
 	}
 }
+
+// TestPositionHas: neither of a node's two numbers is enough by itself.
+func TestPositionHas(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		seq, committed   uint64 // The node's.
+		last, lastByThem uint64 // The writer's.
+		want             bool
+	}{
+		{"all of it", 230, 233, 230, 233, true},
+		{"more", 240, 243, 230, 233, true},
+		{"the number given out, and not to be seen yet", 230, 232, 230, 233, false},
+		{"the writer's provider lags behind what clients were told", 222, 225, 230, 225, false},
+		{"nothing", 0, 0, 230, 233, false},
+	} {
+		p := position{at: gtid{seq: c.seq}, committed: c.committed}
+		if got := p.has(indexPoint{seq: c.last, committed: c.lastByThem}); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
