@@ -266,8 +266,8 @@ func (b *build) gone(known *agreement) bool {
 
 // crossCheck refuses a node that is not in the agreed view, however healthy it
 // says it is. A node in use is refused only on a probe that began after that
-// view was seen; one out of use comes back only on such a probe. Either way it
-// is asked again at once.
+// view was seen, or when it has left; one out of use comes back only on such a
+// probe. Either way it is asked again at once.
 func (b *build) crossCheck(i int) {
 	n, a := &b.view.Nodes[i], &b.view.agreed
 	c, ok := b.claims(i)
@@ -291,9 +291,27 @@ func (b *build) crossCheck(i int) {
 	switch {
 	case c.uuid != a.uuid: // no change of view explains that
 		n.refuse(ForeignClusterUUID)
-	case late || !b.used(n.Addr):
+	case late || !b.used(n.Addr) || b.left(i):
 		n.refuse(BehindView)
 	}
+}
+
+// left says whether a node in use whose answer is from before the agreed view
+// is surely not in that one, so that it is given nothing more until it has
+// answered again. A member that was in use itself has to say so: one that was
+// not may have been made primary by hand, and the others go on. The writer
+// keeps its role until its own answer, for the same reason.
+func (b *build) left(i int) bool {
+	n := &b.view.Nodes[i]
+	if w := b.prev.WriterNode(); !n.Evicted || w != nil && w.Addr == n.Addr {
+		return false
+	}
+	for j := range b.view.Nodes {
+		if c, ok := b.claims(j); ok && c == b.view.agreed.claim && b.used(b.view.Nodes[j].Addr) {
+			return true
+		}
+	}
+	return false
 }
 
 // evict notes whether the agreed view has gone on without the node: it was in
@@ -309,7 +327,7 @@ func (b *build) evict(i int, in bool) {
 	case n.lastConf >= a.conf:
 		n.Evicted = n.lastConf > a.conf // the cluster was born anew
 	default:
-		n.Evicted = b.accounted() || b.unlisted(i)
+		n.Evicted = b.accounted(i) || b.unlisted(i)
 	}
 	switch {
 	case !n.Evicted:
@@ -320,14 +338,15 @@ func (b *build) evict(i int, in bool) {
 }
 
 // accounted says whether every member of the agreed view that is no arbitrator
-// is a node seen in it.
-func (b *build) accounted() bool {
+// is a node seen in it. Arbitrators are listed without an address; so is a node
+// that announces none, which may then be the one in question.
+func (b *build) accounted(i int) bool {
 	a := &b.view.agreed
 	seen, size := 0, a.size
-	for i := range b.view.Nodes {
-		if c, ok := b.claims(i); ok && c == a.claim {
-			if seen++; seen == 1 {
-				for _, m := range b.view.Nodes[i].Status.Members {
+	for j := range b.view.Nodes {
+		if c, ok := b.claims(j); ok && c == a.claim {
+			if seen++; seen == 1 && b.view.Nodes[i].Status.Incoming != "" {
+				for _, m := range b.view.Nodes[j].Status.Members {
 					if m == "" {
 						size--
 					}

@@ -431,7 +431,7 @@ func TestShrinkToOne(t *testing.T) {
 	f.pass(time.Second)
 	f.say("n1:1", conf(5, 1)) // both others left cleanly since they were asked
 	f.build()
-	f.want("n1:1", "n2:1 n3:1")
+	f.want("n1:1", "n1:1")
 	f.pass(settle)
 	f.say("n1:1")
 	f.fail("n2:1", true)
