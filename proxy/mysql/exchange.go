@@ -38,6 +38,7 @@ type exchange struct {
 	commits    bool        // It ends an open transaction, also where another one is open behind it.
 	replays    bool        // It stands for a transaction that is run again.
 	inTrx      bool        // A transaction was open where it runs.
+	forWriter  bool        // The transaction that is open on a reader must go to the writer first.
 	sql        []byte      // Its text, where it has one.
 	of         classify.Kind
 	level      classify.Consistency

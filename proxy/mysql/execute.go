@@ -15,6 +15,16 @@ const attempts = 5
 // Its error ends the session.
 func (s *session) execute(t target, x *exchange) error {
 	w := wait{x: x}
+	if x.forWriter {
+		if again, err := s.goToWriter(x, &w); !again {
+			return err
+		}
+	}
+	return s.try(t, x, w)
+}
+
+// try is execute once the session's transaction is where x can run.
+func (s *session) try(t target, x *exchange, w wait) error {
 	for ; ; w.tries++ {
 		if err := s.enterGate(t, x, &w); err != nil {
 			if told, ok := errors.AsType[*toldError](err); ok {
@@ -202,6 +212,7 @@ func (s *session) ran(b *backendConn, x *exchange) {
 	} else if x.opaque || s.answer.Results > 0 && s.answer.Status&wire.StatusInTrans != 0 {
 		s.trx = b // An ERR packet does not say whether a transaction was left open: the next OK will.
 	}
+	s.noteSeen(x)
 	s.state.change(x.changes, x.failed)
 	s.namesPrepared(x)
 	s.noteAfter(b, x)

@@ -95,6 +95,7 @@ func (s *session) prepare(x *exchange) error {
 		if t == toReader {
 			t = toWriter
 		}
+		x.forWriter = s.onReader()
 	}
 	x.kind, x.prepared, x.repeatable, x.explains, x.atomic = wire.AnswerPrepare, st, true, true, true
 	x.found, x.rows = fateKept, fateKept

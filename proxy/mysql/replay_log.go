@@ -196,7 +196,7 @@ func (s *session) noteStep(b *backendConn, x *exchange) {
 			x.log = log
 		}
 	}
-	if log.refused != hinderedNot {
+	if log.refused != hinderedNot || log.setsVariables(x) {
 		return
 	}
 	if log.refused = s.hindranceOf(x); log.refused != hinderedNot {

@@ -30,7 +30,7 @@ func TestSessionStateInAReadOnlyTransaction(t *testing.T) {
 	}
 }
 
-// TestStateMadeOnAReader: what a read-only transaction on a reader makes goes with the session where it can, and else keeps it there.
+// TestStateMadeOnAReader: what a read-only transaction on a reader makes goes with the session.
 func TestStateMadeOnAReader(t *testing.T) {
 	start := func(t *testing.T, made string) (*door, *testClient) {
 		t.Helper()
@@ -61,35 +61,6 @@ func TestStateMadeOnAReader(t *testing.T) {
 		lose(t, d.n[1])
 		c.fails("SELECT @b", codeLost)
 		c.ended()
-	})
-	const lock = "SELECT GET_LOCK('x', 1)"
-	t.Run("a lock", func(t *testing.T) {
-		d, c := start(t, lock)
-		d.cluster.Set(d.n[0], d.n[2]) // The conn is kept all the same.
-		for _, sql := range []string{"SELECT @b", "SELECT 1", "SET @c=1", "SELECT RELEASE_LOCK('x')"} {
-			if got := c.on(sql); got != "n2" {
-				t.Errorf("%s on %s", sql, got)
-			}
-		}
-	})
-	for _, sql := range []string{"SELECT @b", "SELECT 1", "INSERT INTO t VALUES (1)"} {
-		t.Run("a lock that is lost, then "+sql, func(t *testing.T) {
-			d, c := start(t, lock)
-			lose(t, d.n[1])
-			c.fails(sql, codeLost)
-			c.ended()
-			d.expectRan(sql, 0, 0, 0)
-		})
-	}
-	t.Run("a lock, then a write", func(t *testing.T) {
-		d, c := start(t, lock)
-		const sql = "INSERT INTO t VALUES (1)"
-		d.n[1].On(sql, mysqltest.Fail(codeReadOnlyTrx, "Cannot execute statement in a READ ONLY transaction"))
-		c.fails(sql, codeReadOnlyTrx)
-		d.expectRan(sql, 0, 1, 0)
-		if got := c.query("SELECT @b"); got != "n2" { // The session goes on.
-			t.Errorf("then on %s", got)
-		}
 	})
 }
 

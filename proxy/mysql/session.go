@@ -39,6 +39,7 @@ type session struct {
 	writer, reader slot
 	trx            *backendConn  // Where the open transaction is.
 	pinnedOn       *backendConn  // Where what the pins stand for is.
+	seen           bool          // It is on a reader, and elsewhere must find again what it has found there.
 	log            *trxLog       // Of the open transaction; nil where there is none, or where it is not run again.
 	last           *backendConn  // Where the last command ran; nil where that conn has gone.
 	readerView     *cluster.View // The view in which reader was found good.
@@ -305,6 +306,7 @@ func (s *session) place(x *exchange, class *classify.Class, sql []byte) (target,
 	x.changes = s.pinChanges(x, class)
 	s.constantsOf(x, class)
 	x.defined = s.defines(class, sql)
+	x.forWriter = s.onReader() && forWriter(class, sql, x.changes)
 	t, reason := route(class, s.situationOf(x.stmt, sql))
 	return t, reason, nil
 }

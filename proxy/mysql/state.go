@@ -221,15 +221,23 @@ const (
 
 // variableReplay says what to do with a variable that the server reports as changed.
 func variableReplay(name string) replay {
-	switch name {
-	case "timestamp", "insert_id", "rand_seed1", "rand_seed2", "pseudo_thread_id", "pseudo_slave_mode", "skip_replication", "gtid_seq_no",
-		"gtid_domain_id", "server_id", "sql_log_bin", "wsrep_on", "debug_dbug", "debug_sync":
+	if slices.Contains(pinningVariables(), name) {
 		return replayPins
+	}
+	switch name {
 	case "last_insert_id", "identity", "error_count", "warning_count", "last_gtid", "proxy_user", "external_user", "proxy_protocol_networks",
 		"rand_seed", "in_transaction":
 		return replayNever
 	}
 	return replaySet
+}
+
+// pinningVariables are those that depend on the moment or the conn.
+func pinningVariables() []string {
+	return []string{
+		"timestamp", "insert_id", "rand_seed1", "rand_seed2", "pseudo_thread_id", "pseudo_slave_mode", "skip_replication", "gtid_seq_no",
+		"gtid_domain_id", "server_id", "sql_log_bin", "wsrep_on", "debug_dbug", "debug_sync",
+	}
 }
 
 // appendSet appends to b the assignments, without SET, that make of a conn which has the variables had one that has s's, and says whether there are any.

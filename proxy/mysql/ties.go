@@ -47,17 +47,3 @@ func endsTransaction(c *classify.Class) bool {
 	const begins = kindSet(1<<classify.Begin | 1<<classify.BeginReadOnly | 1<<classify.LockTables)
 	return begins.has(c.Kind) || c.Flags.Has(classify.ImplicitCommit)
 }
-
-// leaveReader ends the read-only transaction that is open on a reader where the next statement would end it and may not run there.
-func (s *session) leaveReader(c *classify.Class) {
-	if s.trx == nil || s.trx != s.reader.conn || !endsTransaction(c) {
-		return
-	}
-	b := s.trx
-	s.trx = nil
-	if err := b.command(wire.ComQuery, "COMMIT"); err != nil {
-		s.drop(b)
-		return // It had nothing to lose.
-	}
-	s.status &^= wire.StatusInTrans | wire.StatusInTransReadOnly
-}
