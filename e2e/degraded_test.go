@@ -71,6 +71,12 @@ func TestReadsWithoutAPrimaryComponent(t *testing.T) {
 	app := suite.lab.App()
 	old := newPeer(t, g.addr, app)
 	old.exec("INSERT INTO seen VALUES (0, 0, -71, 'before')")
+	for _, n := range suite.lab.Nodes() { // Each has it before it is cut off.
+		var what string
+		if err := openNode(t, n).QueryRowContext(suite.ctx, "SET STATEMENT wsrep_sync_wait = 1 FOR SELECT node FROM seen WHERE seq = -71").Scan(&what); err != nil {
+			t.Fatal(err)
+		}
+	}
 	waiting := standInLine(t, 6, 4)
 	join := isolate(t, suite.lab.Nodes())
 	began := time.Now()

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -117,6 +116,7 @@ const maxSocket = 88
 
 // galleyProcess is the galley under test.
 type galleyProcess struct {
+	ports   *clusterlab.Addrs
 	addr    string
 	admin   string
 	socket  string // Of its admin door, where the path is short enough.
@@ -129,11 +129,12 @@ type galleyProcess struct {
 
 // startGalley starts galley with the configuration of the README, and more in its sections mysql and cluster, and waits until it says that it is ready. Its files are in dir.
 func startGalley(ctx context.Context, dir, mysql, cluster string) (*galleyProcess, error) {
-	addr, admin, err := freeAddrs()
+	ports, err := clusterlab.ClaimAddrs()
 	if err != nil {
 		return nil, err
 	}
-	g := &galleyProcess{addr: addr, admin: admin, logFile: filepath.Join(dir, "galley.log"), ended: make(chan struct{})}
+	addr, admin := ports.Addr(0), ports.Addr(1)
+	g := &galleyProcess{ports: ports, addr: addr, admin: admin, logFile: filepath.Join(dir, "galley.log"), ended: make(chan struct{})}
 	if keep := os.Getenv("E2E_KEEP_LOG"); keep != "" && mysql == "" && cluster == "" {
 		g.logFile = keep
 	}
@@ -171,7 +172,7 @@ func startGalley(ctx context.Context, dir, mysql, cluster string) (*galleyProces
 	if err := <-started; err != nil {
 		return nil, err
 	}
-	err = eventually(ctx, 20*time.Second, func() error {
+	err = eventually(ctx, time.Minute, func() error {
 		return errors.Join(g.exited(), g.ready(ctx))
 	})
 	if err != nil {
@@ -179,21 +180,6 @@ func startGalley(ctx context.Context, dir, mysql, cluster string) (*galleyProces
 		return nil, err
 	}
 	return g, nil
-}
-
-// freeAddrs are two addresses that were free a moment ago.
-func freeAddrs() (first, second string, err error) {
-	a, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", "", err
-	}
-	defer a.Close()
-	b, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", "", err
-	}
-	defer b.Close()
-	return a.Addr().String(), b.Addr().String(), nil
 }
 
 // exited is nil while galley runs.
@@ -238,6 +224,7 @@ func (g *galleyProcess) get(ctx context.Context, path string) (string, error) {
 // stop ends galley properly, or by SIGKILL when it does not end within its grace and a little.
 func (g *galleyProcess) stop() {
 	g.once.Do(func() {
+		defer g.ports.Release()
 		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGTERM, syscall.SIGKILL} {
 			if g.exited() != nil {
 				return

@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -171,8 +172,13 @@ func TestAllNodesDown(t *testing.T) {
 		}
 		return err
 	})
-	if err := suite.galley.ready(suite.ctx); err == nil {
-		t.Error("/readyz says ready without a node")
+	if err := eventually(suite.ctx, 30*time.Second, func() error {
+		if suite.galley.ready(suite.ctx) == nil {
+			return errors.New("ready")
+		}
+		return nil
+	}); err != nil {
+		t.Errorf("/readyz without a node: %v", err)
 	}
 	asking.Wait()
 

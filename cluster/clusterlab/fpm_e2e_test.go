@@ -25,7 +25,7 @@ func TestFPM(t *testing.T) {
 	}
 	workers := func(n int) {
 		t.Helper()
-		for end := time.Now().Add(10 * time.Second); len(f.Workers()) != n; time.Sleep(5 * time.Millisecond) {
+		for end := time.Now().Add(time.Minute); len(f.Workers()) != n; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("workers: %v, want %d", f.Workers(), n)
 			}

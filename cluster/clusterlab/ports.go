@@ -66,6 +66,25 @@ func tryBlock(base int) *portBlock {
 	return b
 }
 
+// Addrs are addresses on 127.0.0.1 for a program that is told where to listen. Until they are released no lab on this machine and
+// no other Addrs get them, and no outgoing connection has them by chance, also while the program is not running.
+type Addrs struct{ block *portBlock }
+
+// ClaimAddrs finds addresses where nobody listens.
+func ClaimAddrs() (*Addrs, error) {
+	b, err := claimPorts()
+	if err != nil {
+		return nil, err
+	}
+	return &Addrs{b}, nil
+}
+
+// Addr is one of four addresses, which are numbered from 0.
+func (a *Addrs) Addr(i int) string { return a.block.addr(portClient + i%(portBlockSize-portClient)) }
+
+// Release gives the addresses to others.
+func (a *Addrs) Release() { a.block.release() }
+
 func listen(addr string) (net.Listener, error) {
 	var lc net.ListenConfig
 	return lc.Listen(context.Background(), "tcp", addr)

@@ -92,7 +92,8 @@ func serve(t *testing.T, mysql, cluster string) *galley {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &galley{socket: filepath.Join(dir, "s"), log: filepath.Join(dir, "log"), file: filepath.Join(dir, "galley.yaml"), addr: freeAddr(t), admin: freeAddr(t)}
+	addrs := freeAddrs(t)
+	g := &galley{socket: filepath.Join(dir, "s"), log: filepath.Join(dir, "log"), file: filepath.Join(dir, "galley.yaml"), addr: addrs.Addr(0), admin: addrs.Addr(1)}
 	g.configure(t, mysql, cluster)
 	log, err := os.Create(g.log)
 	if err != nil {
@@ -151,20 +152,21 @@ func (g *galley) check() string {
 	return string(out)
 }
 
-func freeAddr(t *testing.T) string {
+// freeAddrs are addresses that are the test's until it ends.
+func freeAddrs(t *testing.T) *clusterlab.Addrs {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	a, err := clusterlab.ClaimAddrs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(a.Release)
+	return a
 }
 
 // eventually waits until there is no error any more.
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
-	until := time.Now().Add(20 * time.Second)
+	until := time.Now().Add(time.Minute)
 	for {
 		err := check()
 		if err == nil {

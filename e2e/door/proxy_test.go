@@ -103,8 +103,15 @@ func TestHeadersOut(t *testing.T) {
 	if said := g.check(); !strings.Contains(said, "Galley can serve this") {
 		t.Error(said)
 	}
-	root(t, "SET GLOBAL proxy_protocol_networks=''")
-	defer root(t, "SET GLOBAL proxy_protocol_networks='127.0.0.1,localhost'")
+	everywhere := func(networks string) {
+		for _, n := range site.lab.Nodes() {
+			if err := n.Exec(site.ctx, "SET GLOBAL proxy_protocol_networks='"+networks+"'"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	everywhere("")
+	defer everywhere("127.0.0.1,localhost")
 	if out := cli("INSERT INTO nothing.at_all VALUES (1)", join([]string{"--socket=" + g.socket}, []string{"--user=" + site.lab.Root().User, "--password=" + site.lab.Root().Password})...); !strings.Contains(out, "Proxy header is not accepted") {
 		t.Errorf("the client is told: %s", out)
 	}
@@ -119,7 +126,7 @@ func TestHAProxy(t *testing.T) {
 		t.Skip("there is no haproxy")
 	}
 	g := serve(t, "check_client_host: true\n  proxy_protocol_networks: [127.0.0.0/8]", "send_proxy_protocol: true")
-	front := freeAddr(t)
+	front := freeAddrs(t).Addr(0)
 	file := filepath.Join(t.TempDir(), "haproxy.cfg")
 	text := fmt.Sprintf("defaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n timeout server 1m\nlisten f\n bind %s\n server g %s send-proxy-v2 check check-send-proxy inter 200ms source 127.0.0.5\n", front, g.addr)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -160,10 +159,15 @@ func TestReload(t *testing.T) {
 	})
 	ca.Issue(t, t.TempDir(), "other", proxytest.Wish{Subject: pkix.Name{CommonName: "other"}})
 	proxytest.NewAuthority(t, dir, pkix.Name{CommonName: "front"}) // An authority's certificate in place of galley's: its key is another.
-	time.Sleep(1100 * time.Millisecond)
-	if got := shown(); got != "second" || !strings.Contains(g.logged(), "cannot be used") {
-		t.Errorf("behind a bad file it shows %s; log:\n%s", got, g.logged())
-	}
+	eventually(t, func() error {
+		if got := shown(); got != "second" { // A client that comes has the file looked at.
+			t.Fatalf("behind a bad file it shows %s", got)
+		}
+		if !strings.Contains(g.logged(), "cannot be used") {
+			return fmt.Errorf("nothing is said of a bad file")
+		}
+		return nil
+	})
 	if err := held.Ping(); err != nil {
 		t.Errorf("a connection of before: %v", err)
 	}
@@ -196,7 +200,8 @@ func TestNodes(t *testing.T) {
 			t.Errorf("%s: %s", mode, said)
 		}
 	}
-	g := &galley{file: filepath.Join(t.TempDir(), "galley.yaml"), addr: freeAddr(t), admin: freeAddr(t), socket: filepath.Join(t.TempDir(), "s")}
+	addrs := freeAddrs(t)
+	g := &galley{file: filepath.Join(t.TempDir(), "galley.yaml"), addr: addrs.Addr(0), admin: addrs.Addr(1), socket: filepath.Join(t.TempDir(), "s")}
 	for _, bad := range []string{
 		"tls: {mode: verify_ca, ca_file: " + site.clients.File + "}", "tls: {mode: verify_identity, server_name: other, ca_file: " + site.nodes.File + "}",
 	} {

@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -129,11 +128,11 @@ func configuration() string {
 
 // serve starts galley.
 func serve(ctx context.Context, bin string) (end func(), err error) {
-	for _, addr := range []*string{&town.mysql, &town.web, &town.admin} {
-		if *addr, err = freeAddr(); err != nil {
-			return nil, err
-		}
+	addrs, err := clusterlab.ClaimAddrs()
+	if err != nil {
+		return nil, err
 	}
+	town.mysql, town.web, town.admin = addrs.Addr(0), addrs.Addr(1), addrs.Addr(2)
 	file := filepath.Join(town.dir, "galley.yaml")
 	town.log, town.accessLog = filepath.Join(town.dir, "log"), filepath.Join(town.dir, "access.log")
 	if err := os.WriteFile(file, []byte(configuration()), 0o600); err != nil {
@@ -152,12 +151,13 @@ func serve(ctx context.Context, bin string) (end func(), err error) {
 	end = func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
+		addrs.Release()
 		if kept := os.Getenv("E2E_WEB_LOGS"); kept != "" {
 			_ = os.MkdirAll(kept, 0o755)
 			_ = exec.Command("cp", town.log, town.accessLog, kept).Run()
 		}
 	}
-	until := time.Now().Add(20 * time.Second)
+	until := time.Now().Add(time.Minute)
 	for {
 		if err = ready(ctx); err == nil {
 			return end, nil
@@ -185,15 +185,6 @@ func ready(ctx context.Context) error {
 		return errors.New(resp.Status)
 	}
 	return nil
-}
-
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 // word is one that nobody has used.

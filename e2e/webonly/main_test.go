@@ -26,6 +26,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"galley/cluster/clusterlab"
 )
 
 // suite is what all tests share.
@@ -173,19 +175,19 @@ func eventually(t *testing.T, what string, try func() error) {
 	}
 }
 
-// freeAddr is one where nobody listens, by TCP or by UDP.
+// freeAddr is one where nobody listens, by TCP or by UDP; it is the test's until it ends.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	for {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		a, err := clusterlab.ClaimAddrs()
 		if err != nil {
 			t.Fatal(err)
 		}
-		u, err := net.ListenPacket("udp", l.Addr().String())
-		_ = l.Close()
+		t.Cleanup(a.Release)
+		u, err := net.ListenPacket("udp", a.Addr(0))
 		if err == nil {
 			_ = u.Close()
-			return l.Addr().String()
+			return a.Addr(0)
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"syscall"
 	"time"
 
@@ -210,19 +209,4 @@ func (l *Lab) Options() torture.Options {
 		o.Floors[n.Name()] = l.Cluster.AppDSN(n)
 	}
 	return o
-}
-
-// freeAddrs are two addresses that were free a moment ago.
-func freeAddrs() (first, second string, err error) {
-	a, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
-	if err != nil {
-		return "", "", fmt.Errorf("find a free address: %w", err)
-	}
-	defer a.Close()
-	b, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
-	if err != nil {
-		return "", "", fmt.Errorf("find a free address: %w", err)
-	}
-	defer b.Close()
-	return a.Addr().String(), b.Addr().String(), nil
 }

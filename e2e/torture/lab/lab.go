@@ -37,6 +37,7 @@ type Galley struct {
 
 	lab    *Lab
 	id     int
+	ports  *clusterlab.Addrs
 	relays []*relay // To the nodes, in their order.
 	mu     sync.Mutex
 	cmd    *exec.Cmd
@@ -71,6 +72,7 @@ func Start(ctx context.Context, bin string, galleys int, more string, say func(l
 func (l *Lab) Close() {
 	for _, g := range l.Galleys {
 		_ = g.end(syscall.SIGKILL)
+		g.ports.Release()
 		for _, r := range g.relays {
 			r.close()
 		}
@@ -92,9 +94,10 @@ func (l *Lab) allowLease(ctx context.Context) error {
 func (l *Lab) add(ctx context.Context, id int, more string) error {
 	g := &Galley{lab: l, id: id}
 	var err error
-	if g.Addr, g.Admin, err = freeAddrs(); err != nil {
-		return err
+	if g.ports, err = clusterlab.ClaimAddrs(); err != nil {
+		return fmt.Errorf("find addresses for galley: %w", err)
 	}
+	g.Addr, g.Admin = g.ports.Addr(0), g.ports.Addr(1)
 	l.Galleys = append(l.Galleys, g)
 	var nodes []string
 	for _, n := range l.Cluster.Nodes() {
@@ -136,7 +139,7 @@ func (g *Galley) start(ctx context.Context) error {
 	g.mu.Lock()
 	g.cmd, g.done = cmd, done
 	g.mu.Unlock()
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		select {
 		case <-done:
 			return fmt.Errorf("galley has ended; its log:\n%s", g.log())

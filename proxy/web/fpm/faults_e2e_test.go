@@ -23,10 +23,12 @@ import (
 	"galley/proxy/web/fcgi"
 )
 
-// post.php writes the id of its request down in one piece, and then does what it is told.
+// post.php writes the id of its request down in one piece, and then does what it is told. The signal of a reload can break off its waiting for the lock: nothing
+// is written then.
 const postScript = `<?php
-file_put_contents($_SERVER['LOG'], $_POST['id']."\n", FILE_APPEND | LOCK_EX);
+while (file_put_contents($_SERVER['LOG'], $_POST['id']."\n", FILE_APPEND | LOCK_EX) === false) { usleep(100); }
 usleep((int)($_POST['wait'] ?? 0) * 1000);
+while (isset($_POST['until']) && !file_exists($_POST['until'])) { usleep(5000); clearstatcache(); }
 if (isset($_POST['crash'])) { posix_kill(getmypid(), (int)$_POST['crash']); usleep(1000000); }
 echo "ok ".$_POST['id'];
 `
@@ -80,6 +82,19 @@ func (r *rig) request(more string) (string, *Request) {
 		{Name: "CONTENT_LENGTH", Value: strconv.Itoa(len(body))},
 		{Name: "LOG", Value: r.log},
 	}}
+}
+
+// hold gives what makes requests run until the function is called, however fast the machine is.
+func (r *rig) hold(t *testing.T) (more string, letGo func()) {
+	t.Helper()
+	file := filepath.Join(r.fpms[0].Dir(), "go-"+strconv.FormatInt(r.next.Add(1), 10))
+	letGo = func() {
+		if err := os.WriteFile(file, nil, 0o600); err != nil && !os.IsNotExist(err) {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(letGo)
+	return "&until=" + url.QueryEscape(file), letGo
 }
 
 // tally is how the requests of one load ended: by id, "ok" or the reason.

@@ -16,7 +16,7 @@ import (
 )
 
 // enough is how long a test waits for what must come.
-const enough = 20 * time.Second
+const enough = time.Minute
 
 // settings are those of a pool of some peers.
 func settings(addresses ...string) config.FPMPool {

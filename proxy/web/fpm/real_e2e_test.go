@@ -44,10 +44,11 @@ func TestCrashingGET(t *testing.T) {
 // TestBusyIsNotDead keeps all workers busy for longer than a look takes, through galley and past it.
 func TestBusyIsNotDead(t *testing.T) {
 	r := startRig(t, 3, clusterlab.FPMOptions{Workers: 2}, func(c *config.FPMPool) { c.CheckInterval = 200 * time.Millisecond })
+	held, letGo := r.hold(t)
 	var wg sync.WaitGroup
 	for range 6 {
 		wg.Go(func() {
-			_, req := r.request("&wait=4000")
+			_, req := r.request(held)
 			if _, _, err := do(t.Context(), r.pool, req); err != nil {
 				t.Error(err)
 			}
@@ -62,12 +63,17 @@ func TestBusyIsNotDead(t *testing.T) {
 		return true
 	}
 	until(t, "all are full", full)
-	_, req := r.request("")
-	began := time.Now()
-	if _, _, err := do(t.Context(), r.pool, req); err != nil {
-		t.Error(err)
-	}
-	t.Logf("a request waited %s for a worker", time.Since(began).Round(time.Millisecond))
+	wg.Go(func() {
+		_, req := r.request("")
+		began := time.Now()
+		if _, _, err := do(t.Context(), r.pool, req); err != nil {
+			t.Error(err)
+		}
+		t.Logf("a request waited %s for a worker", time.Since(began).Round(time.Millisecond))
+	})
+	until(t, "one waits", func() bool { return r.pool.Snapshot().Waiting == 1 })
+	time.Sleep(2 * time.Second) // Ten looks.
+	letGo()
 	wg.Wait()
 	for _, b := range r.pool.Snapshot().Backends {
 		if b.State != "up" {
@@ -80,6 +86,7 @@ func TestBusyIsNotDead(t *testing.T) {
 func TestOthersAreSeen(t *testing.T) {
 	r := startRig(t, 3, clusterlab.FPMOptions{}, func(c *config.FPMPool) { c.CheckInterval = 100 * time.Millisecond })
 	first := r.fpms[0]
+	held, letGo := r.hold(t)
 	for range 3 {
 		nc, err := net.Dial("tcp", first.Addr()) //nolint:noctx // another front
 		if err != nil {
@@ -89,7 +96,7 @@ func TestOthersAreSeen(t *testing.T) {
 		if err := conn.Probe(time.Now().Add(enough)); err != nil {
 			t.Fatal(err)
 		}
-		_, req := r.request("&wait=1500")
+		_, req := r.request(held)
 		go func() {
 			_, _, _ = conn.RoundTrip(&fcgi.Request{Params: req.Params, Body: req.Body, Size: req.Body.Size(), Timeout: enough})
 			_ = conn.Close()
@@ -105,6 +112,7 @@ func TestOthersAreSeen(t *testing.T) {
 		}
 		used[backend]++
 	}
+	letGo()
 	t.Logf("three of four workers busy for others: %d of 60 requests, the others %d and %d", used[first.Addr()], used[r.fpms[1].Addr()], used[r.fpms[2].Addr()])
 	if used[first.Addr()] > 10 {
 		t.Errorf("got %v", used)
@@ -128,7 +136,8 @@ func TestClientLeaves(t *testing.T) {
 	r := startRig(t, 1, clusterlab.FPMOptions{Workers: 1}, func(*config.FPMPool) {})
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
-	running, req := r.request("&wait=700")
+	held, letGo := r.hold(t)
+	running, req := r.request(held)
 	post := func(req *Request) {
 		if _, _, err := do(ctx, r.pool, req); reason(err) != ClientGone {
 			t.Errorf("got %v", err)
@@ -144,6 +153,7 @@ func TestClientLeaves(t *testing.T) {
 	if b := r.pool.backend(r.fpms[0].Addr()); b.Orphans != 1 {
 		t.Errorf("its worker: %+v", b)
 	}
+	letGo()
 	until(t, "the worker is free", func() bool { return r.pool.backend(r.fpms[0].Addr()).Running == 0 })
 	_, req = r.request("")
 	if _, _, err := do(t.Context(), r.pool, req); err != nil {
