@@ -17,6 +17,7 @@ func (g *galley) carePart() admin.Care {
 		c.Waits += stats.ApplyWaits
 		c.Waited += stats.ApplyWaited
 		c.GivenUp += stats.ApplyGivenUp
+		c.ByNumber += stats.ApplyByNumber
 		for _, f := range stats.Fallbacks {
 			c.Fallbacks = addCount(c.Fallbacks, f.Reason, f.N)
 		}

@@ -11,7 +11,8 @@ type Care struct {
 	Waits     uint64        // statements that waited for a node to apply what they had to see
 	Waited    time.Duration // all together
 	GivenUp   uint64        // of those: the writer answered, or the client got an error, as the node was not ready in time
-	Fallbacks []WordCount   // waits that could not go by a number, by reason
+	ByNumber  uint64        // questions by a write's number, because the group was slow to answer
+	Fallbacks []WordCount   // of those: the number did not tell, by reason
 
 	Retries         uint64      // commands run again on another node
 	DeadlockRetries uint64      // autocommit statements run again after a deadlock
@@ -30,6 +31,7 @@ type careDoc struct {
 	Waits           uint64      `json:"causal_waits_total"`
 	Waited          float64     `json:"causal_wait_seconds_total"`
 	GivenUp         uint64      `json:"causal_waits_given_up_total"`
+	ByNumber        uint64      `json:"causal_waits_by_number_total"`
 	Fallbacks       []WordCount `json:"causal_fallbacks"`
 	Retries         uint64      `json:"retries_total"`
 	DeadlockRetries uint64      `json:"deadlock_retries_total"`
@@ -40,7 +42,7 @@ type careDoc struct {
 func newCareDoc(c Care) careDoc {
 	list := func(w []WordCount) []WordCount { return append([]WordCount{}, w...) }
 	return careDoc{
-		Waits: c.Waits, Waited: c.Waited.Seconds(), GivenUp: c.GivenUp, Fallbacks: list(c.Fallbacks),
+		Waits: c.Waits, Waited: c.Waited.Seconds(), GivenUp: c.GivenUp, ByNumber: c.ByNumber, Fallbacks: list(c.Fallbacks),
 		Retries: c.Retries, DeadlockRetries: c.DeadlockRetries, Replays: list(c.Replays), Refused: list(c.Refused),
 	}
 }
@@ -57,7 +59,7 @@ func careRows(c Care) []careRow {
 			wait += fmt.Sprintf(" %s in vain: the writer answered, or the client was told.", count(float64(c.GivenUp)))
 		}
 	}
-	fallbacks, done, undone, lost := sum(c.Fallbacks), uint64(0), []WordCount(nil), sum(c.Refused)
+	done, undone, lost := uint64(0), []WordCount(nil), sum(c.Refused)
 	for _, r := range c.Replays {
 		if r.Word == "done" {
 			done = r.Count
@@ -67,11 +69,19 @@ func careRows(c Care) []careRow {
 	}
 	return []careRow{
 		{"waits for a node to apply", count(float64(c.Waits)), wait},
-		{"of them by the group", count(float64(fallbacks)), orElse(list(c.Fallbacks), "All went by the number of a write.")},
+		{"by a write's number", count(float64(c.ByNumber)), byNumber(c)},
 		{"transactions run again", count(float64(done)), orElse(prefixed("Tried, and the client was told of a deadlock: ", list(undone)), "Their clients noticed nothing.")},
 		{"transactions lost", count(float64(lost)), orElse(list(c.Refused), "None that could not be run again.")},
 		{"statements run again", count(float64(c.Retries + c.DeadlockRetries)), fmt.Sprintf("%s on another node, %s after a deadlock.", count(float64(c.Retries)), count(float64(c.DeadlockRetries)))},
 	}
+}
+
+// byNumber says why numbers were asked for.
+func byNumber(c Care) string {
+	if c.ByNumber == 0 {
+		return "The cluster itself answered at once."
+	}
+	return "The cluster was slow to answer." + prefixed(" Numbers that did not tell: ", list(c.Fallbacks))
 }
 
 func sum(words []WordCount) (n uint64) {

@@ -20,11 +20,11 @@ func TestCareRows(t *testing.T) {
 		}
 	}
 	got := text(Care{
-		Waits: 100, Waited: 200 * time.Millisecond, GivenUp: 2, Fallbacks: []WordCount{{"writer_lost", 3}, {"plain", 0}}, Retries: 5, DeadlockRetries: 6,
+		Waits: 100, Waited: 200 * time.Millisecond, GivenUp: 2, ByNumber: 8, Fallbacks: []WordCount{{"writer_lost", 3}, {"plain", 0}}, Retries: 5, DeadlockRetries: 6,
 		Replays: []WordCount{{"done", 7}, {"diverged", 1}, {"no_node", 0}}, Refused: []WordCount{{"user_variables", 4}},
 	})
 	for _, want := range []string{
-		"apply: 100: 2 ms on average, 200 ms all together. 2 in vain", "by the group: 3: writer lost 3\n", "transactions run again: 7: Tried, and the client was told of a deadlock: diverged 1\n",
+		"apply: 100: 2 ms on average, 200 ms all together. 2 in vain", "by a write's number: 8: The cluster was slow to answer. Numbers that did not tell: writer lost 3\n", "transactions run again: 7: Tried, and the client was told of a deadlock: diverged 1\n",
 		"transactions lost: 4: user variables 4\n", "statements run again: 11: 5 on another node, 6 after a deadlock.",
 	} {
 		if !strings.Contains(got, want) {

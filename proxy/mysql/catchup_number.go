@@ -70,12 +70,15 @@ func tooLate(err error) error {
 	return err
 }
 
+// errUntold says that a number does not tell whether the node has what is waited for.
+var errUntold = errors.New("no number tells what the node has")
+
 // runNumbers has the node wait for numbers until nobody wants it.
 func (c *connSet) runNumbers(node *cluster.Node) {
 	defer c.srv.openers.Done()
 	for batch := c.numbers.take(); batch != nil; batch = c.numbers.take() {
 		batch.err = c.waitNumber(node, batch.more)
-		c.batches.Add(1)
+		c.numbered.Add(1)
 		close(batch.done)
 		if p := &c.position; (batch.err == nil || errors.Is(batch.err, errNotApplied)) && !c.plain.Load() && time.Since(p.checked) > checkEvery {
 			_ = c.check(node)
@@ -83,10 +86,9 @@ func (c *connSet) runNumbers(node *cluster.Node) {
 	}
 }
 
-// waitNumber waits until the node has all writes that were acknowledged before now. Where numbers do not tell, the group does.
+// waitNumber waits until the node has all writes that were acknowledged before now. Its error is errUntold where numbers do not tell.
 func (c *connSet) waitNumber(node *cluster.Node, fresh bool) error {
-	need := c.srv.causal.need(node.Backend)
-	why, err := c.tryNumber(node, need, fresh)
+	why, err := c.tryNumber(node, c.srv.causal.need(node.Backend), fresh)
 	if err == nil {
 		return nil
 	}
@@ -94,7 +96,7 @@ func (c *connSet) waitNumber(node *cluster.Node, fresh bool) error {
 	if why == fallbackTooLate || why == fallbackNodeLost {
 		return err
 	}
-	return c.await(c.srv.life, node, waitFor{what: awaitGroup, usable: always})
+	return errUntold
 }
 
 func (c *connSet) tryNumber(node *cluster.Node, need uint64, fresh bool) (fallback, error) {

@@ -21,11 +21,16 @@ var errNotApplied = errors.New("the node is too far behind")
 // errElsewhere says that a statement that waits is to look for another node.
 var errElsewhere = errors.New("the node takes no reads any more")
 
+// groupPatience is how long the group alone is waited for. Its answer takes as long as a SELECT (measured: 70 µs beside 40 µs, under load 0.7 ms beside 0.5 ms) but where a member is lost: then it
+// comes with the next view, seconds later, and the write's number tells sooner.
+const groupPatience = 100 * time.Millisecond
+
 // waitQueue is who waits for the same. All that come while a batch is under way wait together for the next one.
 type waitQueue struct {
 	mu      sync.Mutex
 	next    *waitBatch // The one that begins when the present one has ended.
 	running bool
+	since   time.Time // When the present one began.
 }
 
 // waitBatch is those who wait together.
@@ -44,7 +49,9 @@ func (q *waitQueue) join(more bool) (batch *waitBatch, first bool) {
 		q.next = &waitBatch{done: make(chan struct{})}
 	}
 	q.next.more = q.next.more || more
-	first = !q.running
+	if first = !q.running; first {
+		q.since = time.Now()
+	}
 	q.running = true
 	return q.next, first
 }
@@ -56,7 +63,15 @@ func (q *waitQueue) take() *waitBatch {
 	batch := q.next
 	q.next = nil
 	q.running = batch != nil
+	q.since = time.Now()
 	return batch
+}
+
+// slow says whether the batch under way takes longer than d.
+func (q *waitQueue) slow(d time.Duration) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.running && time.Since(q.since) > d
 }
 
 // applying is the waiting for one node.
@@ -72,7 +87,8 @@ type applying struct {
 	indexing  side // Where the node is the writer: see readIndex.
 	position  position
 
-	batches   atomic.Uint64
+	batches   atomic.Uint64 // Questions to the group.
+	numbered  atomic.Uint64 // Waits for a number.
 	fallbacks [fallbackReasons]atomic.Uint64
 }
 
@@ -92,18 +108,31 @@ type waitFor struct {
 	limit  time.Duration // 0 is none.
 }
 
-// await waits until the set's node has what w asks for.
+// awaited is one who waits for a node: for the group, for a write's number, or for both, of which either will do.
+type awaited struct {
+	set           *connSet
+	node          *cluster.Node
+	fresh         bool
+	group, number *waitBatch
+	asked         bool  // For the number.
+	refused       error // By the group.
+}
+
+// await waits until the set's node has what w asks for. What galley has acknowledged is told by the group, which costs the writer nothing; where it is slow, by the write's number too.
 func (c *connSet) await(ctx context.Context, node *cluster.Node, w waitFor) error {
-	q, run := &c.numbers, c.runNumbers
-	if w.what == awaitGroup {
-		q, run = &c.group, c.runGroup
-	}
-	batch, first := q.join(w.what == awaitFresh)
-	if first {
-		c.srv.openers.Add(1)
-		go run(node)
-	}
 	c.waits.Add(1)
+	a := awaited{set: c, node: node, fresh: w.what == awaitFresh}
+	var impatient <-chan time.Time
+	if w.what == awaitGroup || !c.group.slow(groupPatience) {
+		a.joinGroup()
+	} else {
+		a.joinNumber()
+	}
+	if w.what != awaitGroup && !a.asked {
+		timer := time.NewTimer(groupPatience)
+		defer timer.Stop()
+		impatient = timer.C
+	}
 	var late <-chan time.Time
 	if w.limit > 0 {
 		timer := time.NewTimer(w.limit)
@@ -116,14 +145,62 @@ func (c *connSet) await(ctx context.Context, node *cluster.Node, w waitFor) erro
 			return errElsewhere
 		}
 		select {
-		case <-batch.done:
-			return batch.err
+		case <-a.group.over():
+			err := a.group.err
+			if w.what == awaitGroup || a.asked && a.number == nil || !refusedOrLate(err) {
+				return err
+			}
+			if a.group, a.refused = nil, err; !a.asked {
+				a.joinNumber()
+			}
+		case <-a.number.over():
+			if err := a.number.err; !errors.Is(err, errUntold) {
+				return err
+			}
+			if a.number = nil; a.refused != nil {
+				return a.refused
+			}
+			if a.group == nil {
+				a.joinGroup()
+			}
+		case <-impatient:
+			if impatient = nil; !a.asked {
+				a.joinNumber()
+			}
 		case <-changed:
 		case <-late:
 			return errNotApplied
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
+	}
+}
+
+// refusedOrLate says whether it is the node itself that says no.
+func refusedOrLate(err error) bool { return isServerError(err) || errors.Is(err, errNotApplied) }
+
+// over is closed when the batch is; without one nothing comes.
+func (b *waitBatch) over() <-chan struct{} {
+	if b == nil {
+		return nil
+	}
+	return b.done
+}
+
+func (a *awaited) joinGroup() {
+	var first bool
+	if a.group, first = a.set.group.join(false); first {
+		a.set.srv.openers.Add(1)
+		go a.set.runGroup(a.node)
+	}
+}
+
+func (a *awaited) joinNumber() {
+	a.asked = true
+	var first bool
+	if a.number, first = a.set.numbers.join(a.fresh); first {
+		a.set.srv.openers.Add(1)
+		go a.set.runNumbers(a.node)
 	}
 }
 

@@ -10,29 +10,28 @@ import (
 // TestLevels: how much a read must see is what its hint says, else its user's, else everybody's.
 func TestLevels(t *testing.T) {
 	const eventually, own, all, strictly = "/* galley: consistency=eventual */ ", "/*galley:consistency=SESSION*/", "SELECT /* galley:consistency=cluster */ 1, ", "/* galley:consistency=strict */"
-	type outcome int
-	const (
-		nothing outcome = iota
-		number
-		group
+	const ( // How often two reads wait behind a write.
+		nothing = iota
+		once
+		each
 	)
 	for name, c := range map[string]struct {
 		global, user, sql string
-		others, ownWrite  outcome // What a read waits for behind a write of another session, and of its own.
+		others, ownWrite  int // What a read waits for behind a write of another session, and of its own.
 	}{
-		"cluster":               {config.Consistent, "", "SELECT a FROM t", number, number},
-		"session":               {config.OwnWrites, "", "SELECT a FROM t", nothing, number},
+		"cluster":               {config.Consistent, "", "SELECT a FROM t", once, once},
+		"session":               {config.OwnWrites, "", "SELECT a FROM t", nothing, once},
 		"eventual":              {config.Eventual, "", "SELECT a FROM t", nothing, nothing},
-		"strict":                {config.Strict, "", "SELECT a FROM t", group, group},
+		"strict":                {config.Strict, "", "SELECT a FROM t", each, each},
 		"a user's own":          {config.Consistent, config.Eventual, "SELECT a FROM t", nothing, nothing},
-		"a user's own, more":    {config.Eventual, config.OwnWrites, "SELECT a FROM t", nothing, number},
+		"a user's own, more":    {config.Eventual, config.OwnWrites, "SELECT a FROM t", nothing, once},
 		"a hint":                {config.Consistent, "", eventually + "SELECT a FROM t", nothing, nothing},
-		"a hint for a session":  {config.Consistent, "", own + "SELECT a FROM t", nothing, number},
-		"a hint for all":        {config.Eventual, config.Eventual, all + "a FROM t", number, number},
-		"a hint for the group":  {config.OwnWrites, config.Eventual, strictly + "SELECT a FROM t", group, group},
-		"a hint that says none": {config.Consistent, "", "/* galley: consistency=some */ SELECT a FROM t", number, number},
+		"a hint for a session":  {config.Consistent, "", own + "SELECT a FROM t", nothing, once},
+		"a hint for all":        {config.Eventual, config.Eventual, all + "a FROM t", once, once},
+		"a hint for the group":  {config.OwnWrites, config.Eventual, strictly + "SELECT a FROM t", each, each},
+		"a hint that says none": {config.Consistent, "", "/* galley: consistency=some */ SELECT a FROM t", once, once},
 		"beside another hint":   {config.Consistent, "", "/* galley:reader */ " + eventually + "SELECT a FROM t", nothing, nothing},
-		"not in a string":       {config.Consistent, "", "SELECT a FROM t WHERE a = '" + eventually + "'", number, number},
+		"not in a string":       {config.Consistent, "", "SELECT a FROM t WHERE a = '" + eventually + "'", once, once},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, w, r := numberedDoor(t, func(m *config.MySQL) {
@@ -41,6 +40,7 @@ func TestLevels(t *testing.T) {
 					m.Users = []config.User{{User: "nopw", Consistency: config.Strict}, {User: "app", Consistency: c.user, Imported: true}}
 				}
 			})
+			r.answers(nil)
 			writer, other := d.client(), d.client()
 			const all = "/* galley:consistency=cluster */ SELECT 0"
 			for _, mine := range []bool{false, true} {
@@ -51,17 +51,11 @@ func TestLevels(t *testing.T) {
 					from, want = other, c.ownWrite
 				}
 				w.write(from)
-				numbers, groups := len(r.asked()), r.Ran(waitQuery)
+				before := r.Ran(waitQuery)
 				other.result(c.sql)
-				got := nothing
-				if len(r.asked()) > numbers {
-					got = number
-				}
-				if r.Ran(waitQuery) > groups {
-					got = group
-				}
-				if got != want {
-					t.Errorf("own write %v: waited for %d, want %d; %v", mine, got, want, d.ran(c.sql))
+				other.result(c.sql)
+				if got := r.Ran(waitQuery) - before; got != want {
+					t.Errorf("own write %v: waited %d times, want %d times; %v", mine, got, want, d.ran(c.sql))
 				}
 			}
 		})
@@ -71,17 +65,18 @@ func TestLevels(t *testing.T) {
 // TestLevelsOfPreparedStatements: a hint in a prepared statement holds for its executions.
 func TestLevelsOfPreparedStatements(t *testing.T) {
 	d, w, r := numberedDoor(t)
+	r.answers(nil)
 	writer, other := d.client(), d.client()
 	st := other.prepare("/* galley:consistency=eventual */ SELECT a FROM t")
 	other.execute(st)
-	before := len(r.asked())
+	before := r.Ran(waitQuery)
 	w.write(writer)
 	other.execute(st)
-	if len(r.asked()) != before {
+	if r.Ran(waitQuery) != before {
 		t.Error("an execution waited")
 	}
 	readsOn(other, r)
-	if len(r.asked()) == before {
+	if r.Ran(waitQuery) == before {
 		t.Error("a read did not wait")
 	}
 }
@@ -91,12 +86,13 @@ func TestLevelFollowsTheUser(t *testing.T) {
 	d, w, r := numberedDoor(t, func(m *config.MySQL) {
 		m.Users = []config.User{{User: "other", Consistency: config.Eventual, Imported: true}}
 	})
+	r.answers(nil)
 	writer, c := d.client(), d.client(mysqltest.Login{User: "other", Password: "word"})
 	waited := func() bool {
 		w.write(writer)
-		before := len(r.asked())
+		before := r.Ran(waitQuery)
 		readsOn(c, r)
-		return len(r.asked()) > before
+		return r.Ran(waitQuery) > before
 	}
 	readsOn(writer, r)
 	if waited() {

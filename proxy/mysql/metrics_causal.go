@@ -7,7 +7,7 @@ type causalDescs struct{ fallbacks, asked, served, failed *prometheus.Desc }
 
 func newCausalDescs() causalDescs {
 	return causalDescs{
-		fallbacks: newDesc("apply_fallbacks_total", "Waits for a node to apply that were not made by the write's number, by reason.", "node", "reason"),
+		fallbacks: newDesc("apply_fallbacks_total", "Waits for a node to apply where the write's number did not tell either, by reason.", "node", "reason"),
 		asked:     newDesc("read_index_requests_total", "Times that the writer was asked which number its last write has."),
 		served:    newDesc("read_index_uses_total", "Waits that went by such a number."),
 		failed:    newDesc("read_index_failures_total", "Times that the writer could not say."),

@@ -36,7 +36,8 @@ func newPoolDescs() poolDescs {
 		counter("rescues_lost_total", "Times that what a session had left on a backend conn could not be read.", func(n *NodeStats) float64 { return float64(n.RescuesLost) }),
 		counter("apply_waits_total", "Statements that waited for a node to apply what was written before.", func(n *NodeStats) float64 { return float64(n.ApplyWaits) }),
 		counter("apply_wait_seconds_total", "How long statements have waited for a node to apply, all together.", func(n *NodeStats) float64 { return n.ApplyWaited.Seconds() }),
-		counter("apply_batches_total", "Waits for a node to apply that were made for one statement or several at once.", func(n *NodeStats) float64 { return float64(n.ApplyBatches) }),
+		counter("apply_batches_total", "Questions to a node whether it has applied all that the cluster has committed, each for all statements that waited then.", func(n *NodeStats) float64 { return float64(n.ApplyBatches) }),
+		counter("apply_number_batches_total", "Waits for a node to apply up to a write's number, because the group was slow to answer, or refused to.", func(n *NodeStats) float64 { return float64(n.ApplyByNumber) }),
 		counter("apply_waits_given_up_total", "Statements that went elsewhere or failed because a node had not applied in time.", func(n *NodeStats) float64 { return float64(n.ApplyGivenUp) }),
 	}
 }

@@ -22,10 +22,11 @@ type numbered struct {
 	*mysqltest.Node
 	server int
 	seen   atomic.Int64
-	extra  atomic.Int64 // By how much it numbers too high.
-	early  atomic.Int64 // How often its wait ends before it has the number.
-	unseen atomic.Int64 // How often it is asked before what it has a number for can be seen.
-	never  atomic.Bool  // It ends always so.
+	extra  atomic.Int64                // By how much it numbers too high.
+	early  atomic.Int64                // How often its wait ends before it has the number.
+	unseen atomic.Int64                // How often it is asked before what it has a number for can be seen.
+	never  atomic.Bool                 // It ends always so.
+	answer atomic.Pointer[func() bool] // Whether the group answers there.
 }
 
 func number(n *mysqltest.Node, server int) *numbered {
@@ -71,12 +72,36 @@ func (g *numbered) asked() (all []string) {
 	return all
 }
 
-// numberedDoor is a door with a writer and a reader that number.
+// numberedDoor is a door with a writer and a reader that number. The group does not answer on the reader, as when a member has been lost.
 func numberedDoor(t *testing.T, change ...func(*config.MySQL)) (d *door, w, r *numbered) {
 	t.Helper()
 	d = newDoor(t, 2, append([]func(*config.MySQL){causally}, change...)...)
 	d.cluster.Update(func(v *cluster.View) { v.StateUUID, v.ConfID = "u", 3 })
-	return d, number(d.n[0], 1), number(d.n[1], 2)
+	w, r = number(d.n[0], 1), number(d.n[1], 2)
+	r.slowGroup(t)
+	return d, w, r
+}
+
+// slowGroup has the group not answer on the node until it is told to.
+func (g *numbered) slowGroup(t *testing.T) {
+	t.Helper()
+	g.answers(func() bool { return false })
+	t.Cleanup(func() { g.answers(nil) })
+	g.On(waitQuery, func(c *mysqltest.Conn, cmd *mysqltest.Command) error {
+		for when := g.answer.Load(); when != nil && !(*when)(); when = g.answer.Load() {
+			time.Sleep(time.Millisecond)
+		}
+		return mysqltest.Usual()(c, cmd)
+	})
+}
+
+// answers says when the group answers on the node; nil is always.
+func (g *numbered) answers(when func() bool) {
+	if when == nil {
+		g.answer.Store(nil)
+		return
+	}
+	g.answer.Store(&when)
 }
 
 // write writes through c.
@@ -113,8 +138,38 @@ func TestReadsWaitForNumbers(t *testing.T) {
 	if got := r.asked(); !slices.Equal(got, []string{"0-2-51"}) {
 		t.Errorf("waited for %v, want the writer's number under the reader's own server id, once", got)
 	}
-	if r.Ran(waitQuery) != 0 || w.Ran(waitQuery) != 2 {
-		t.Error("the group was asked, but for the writer at its first write")
+	if r.Ran(waitQuery) != 1 || w.Ran(waitQuery) != 2 {
+		t.Errorf("the group was asked %d times on a node where it does not answer, %d times on the writer", r.Ran(waitQuery), w.Ran(waitQuery))
+	}
+}
+
+// TestTheGroupAnswers: then nobody is asked for a number, and the writer for nothing.
+func TestTheGroupAnswers(t *testing.T) {
+	d, w, r := numberedDoor(t)
+	r.answers(nil)
+	writer, other := d.client(), d.client()
+	for range 3 {
+		w.write(writer)
+		readsOn(other, r)
+		readsOn(other, r)
+	}
+	if got := r.Ran(waitQuery); got != 3 {
+		t.Errorf("the group was asked %d times behind three writes", got)
+	}
+	if len(r.asked()) != 0 || w.Ran(lastSeenQuery) != 0 || r.Ran(committedQuery) != 0 {
+		t.Error("a number was asked for")
+	}
+}
+
+// TestTheGroupRefuses: a number tells as well.
+func TestTheGroupRefuses(t *testing.T) {
+	d, w, r := numberedDoor(t)
+	r.On(waitQuery, mysqltest.Fail(codeUnknownCommand, "WSREP has not yet prepared node for application use"))
+	writer, other := d.client(), d.client()
+	w.write(writer)
+	readsOn(other, r)
+	if n := d.srv.NodeStats(&d.cluster.View().Nodes[1]).ApplyByNumber; n != 1 {
+		t.Errorf("%d waits for a number", n)
 	}
 }
 
@@ -126,8 +181,8 @@ func TestANumberAHairEarly(t *testing.T) {
 	w.write(writer)
 	r.early.Store(2)
 	readsOn(other, r)
-	if got := r.asked(); len(got) != 3 || r.Ran(waitQuery) != 0 {
-		t.Errorf("waited for %v, and %d times for the group", got, r.Ran(waitQuery))
+	if got := r.asked(); len(got) != 3 {
+		t.Errorf("waited for %v", got)
 	}
 	if r.seen.Load() != 51 {
 		t.Error("the read ran too early")
@@ -168,11 +223,20 @@ func TestFallbacks(t *testing.T) {
 			c.change(w, r)
 			writer, other := d.client(), d.client()
 			w.write(writer)
+			fallbacks := func() (all []FallbackCount, n uint64) {
+				all = d.srv.NodeStats(&d.cluster.View().Nodes[1]).Fallbacks
+				for _, f := range all {
+					n += f.N
+				}
+				return all, n
+			}
+			r.answers(func() bool { _, n := fallbacks(); return n > 0 })
 			readsOn(other, r)
 			if r.Ran(waitQuery) != 1 {
 				t.Errorf("the group was asked %d times", r.Ran(waitQuery))
 			}
-			for _, f := range d.srv.NodeStats(&d.cluster.View().Nodes[1]).Fallbacks {
+			all, _ := fallbacks()
+			for _, f := range all {
 				if got := f.N > 0; got != (f.Reason == c.why.String()) {
 					t.Errorf("%d fallbacks for %s", f.N, f.Reason)
 				}
@@ -208,7 +272,10 @@ func TestAWriterThatNumbersForItself(t *testing.T) {
 	const sql = "SELECT b FROM t"
 	other.result(sql)
 	d.expectRan(sql, 1, 0)
+	differs := &d.srv.conns.of(&d.cluster.View().Nodes[1]).fallbacks[fallbackDiffers]
 	for range 3 {
+		before := differs.Load()
+		r.answers(func() bool { return differs.Load() > before })
 		w.write(writer)
 		r.seen.Add(1)
 		readsOn(other, r)
@@ -293,6 +360,7 @@ func TestPeersOfAWriterBefore(t *testing.T) {
 	d.srv.peers = func() bool { return true }
 	d.cluster.Update(func(v *cluster.View) { v.StateUUID, v.ConfID = "u", 3 })
 	_, next, r := number(d.n[0], 1), number(d.n[1], 2), number(d.n[2], 3)
+	r.slowGroup(t)
 	d.cluster.Set(d.n[0], d.n[1])
 	c := d.client()
 	c.result("SELECT a FROM t")

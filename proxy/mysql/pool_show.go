@@ -33,13 +33,14 @@ type NodeStats struct {
 	Timeouts    uint64
 	LastTimeout time.Time // Zero if there was none.
 
-	ApplyWaits   uint64
-	ApplyWaited  time.Duration
-	ApplyGivenUp uint64
-	ApplyBatches uint64          // Questions to the node, each for all that waited then.
-	Fallbacks    []FallbackCount // Those that numbers could not answer, by reason.
-	Rescues      uint64
-	RescuesLost  uint64
+	ApplyWaits    uint64
+	ApplyWaited   time.Duration
+	ApplyGivenUp  uint64
+	ApplyBatches  uint64          // Questions to the node whether it has all of the group's, each for all that waited then.
+	ApplyByNumber uint64          // Waits for a write's number, because the group was slow to answer or refused to.
+	Fallbacks     []FallbackCount // Those that numbers could not answer, by reason.
+	Rescues       uint64
+	RescuesLost   uint64
 }
 
 // InUse is how many conns sessions have now.
@@ -97,7 +98,7 @@ func (c *connSet) stats(now time.Time) NodeStats {
 		ApplyWaits: c.waits.Load(), ApplyWaited: time.Duration(c.waitedFor.Load()), ApplyGivenUp: c.shown.notApplied.Load(),
 		Rescues: c.shown.rescues.Load(), RescuesLost: c.shown.rescuesLost.Load(),
 	}
-	n.ApplyBatches = c.batches.Load()
+	n.ApplyBatches, n.ApplyByNumber = c.batches.Load(), c.numbered.Load()
 	for why := range fallbackReasons {
 		n.Fallbacks = append(n.Fallbacks, FallbackCount{why.String(), c.fallbacks[why].Load()})
 	}
