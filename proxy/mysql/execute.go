@@ -41,12 +41,13 @@ func (s *session) try(t target, x *exchange, w wait) error {
 		if err := s.refuseLost(x); err != nil {
 			return err
 		}
-		if !x.repeatable && b != s.trx && x.idleSince(b.usedAt) > idleCheckAfter && b.Idle() != nil {
+		if b != s.trx && (w.tries > 0 || !x.repeatable && x.idleSince(b.usedAt) > idleCheckAfter) && b.Idle() != nil {
 			b.lost.Store(true)
 			if err := s.lostIdle(b); err != nil {
 				return err
 			}
 			if t != toConn {
+				w.tries-- // It has not been run.
 				continue
 			}
 			return s.giveUp(x, lostError(b.node.Addr))
@@ -258,8 +259,8 @@ func (s *session) failed(b *backendConn, x *exchange, err error, held bool, w *w
 	switch {
 	case x.forwarded && !s.answer.Boundary():
 		return false, endSession(closeNodeLost, err)
-	case !x.forwarded && !hadState && !held && w.tries < attempts-1 && x.cmd.Whole() && (neverSent || x.repeatable || x.locking):
-		return true, nil
+	case !x.forwarded && !hadState && !held && w.tries < attempts-1 && x.cmd.Whole() && (neverSent || x.repeatable || x.locking) && (w.tries <= 0 || s.pause(w)):
+		return true, nil // The second time behind another view: a node that dies takes all of its idle conns with it.
 	case x.silent:
 		x.stmt.lostData = true // There is no answer to say it in: the execution will.
 		return false, nil
