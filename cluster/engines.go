@@ -63,13 +63,15 @@ func TablesGrantOf(ask func(query string, row func(cell string)) error) (*Tables
 	return g, ask("SELECT CURRENT_USER()", func(cell string) { g.Account = sqlAccount(cell) })
 }
 
-// Engines knows the tables that Galera does not replicate. Run owns its
+// Engines knows the tables that Galera does not replicate, and what is stored
+// that does more than its callers' texts say (StoredSet). Run owns its
 // goroutine; the other methods may be called from any.
 type Engines struct {
 	monitor *Monitor
 	log     hclog.Logger
 	desk    desk
 	set     atomic.Pointer[EngineSet]
+	stored  atomic.Pointer[StoredSet]
 	ask     chan struct{}
 
 	mu     sync.Mutex
@@ -78,6 +80,8 @@ type Engines struct {
 	tables []LocalTable
 	views  []localView
 	state  EnginesState
+	// What is stored, as the import saw it, and as clients have defined it.
+	bodies, defined []storedBody
 
 	// Owned by Run.
 	began    time.Time
@@ -93,6 +97,7 @@ func NewEngines(m *Monitor, log hclog.Logger) (*Engines, error) {
 	}
 	e := &Engines{monitor: m, log: log, desk: desk{monitor: m}, ask: make(chan struct{}, 1), noted: map[string]uint64{}}
 	e.set.Store(&EngineSet{})
+	e.stored.Store(&StoredSet{})
 	return e, nil
 }
 
@@ -205,6 +210,9 @@ func (e *Engines) load(ctx context.Context) error {
 	turn := e.turn
 	e.mu.Unlock()
 	tables, views, blind, err := e.read(ctx)
+	if err == nil {
+		err = e.loadStored(ctx)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.state.Err = err; err != nil {

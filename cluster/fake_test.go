@@ -212,9 +212,9 @@ func (n *fakeNode) answer(c net.Conn, query string) error {
 	n.mu.Unlock()
 	switch {
 	case isScripted:
-		columns := 1
-		if query != grantsQuery {
-			columns = 3
+		columns := 3
+		if query == grantsQuery || query == seedsQuery {
+			columns = 1
 		}
 		_, err := writeRows(c, 1, columns, scripted, false)
 		return err

@@ -300,6 +300,7 @@ func accountStatements(root, monitor, app Account) []string {
 		"GRANT SELECT ON mysql.proxies_priv TO 'monitor'@'%'",
 		"GRANT SELECT ON mysql.roles_mapping TO 'monitor'@'%'",
 		"GRANT SHOW VIEW ON *.* TO 'monitor'@'%'",
+		"GRANT SELECT ON mysql.proc TO 'monitor'@'%'",
 		"CREATE DATABASE " + Schema + " CHARACTER SET utf8mb4",
 		create(app, "%"),
 		"GRANT ALL PRIVILEGES ON " + Schema + ".* TO 'app'@'%'",

@@ -123,7 +123,7 @@ func TestRenderCnf(t *testing.T) {
 	}
 }
 
-// TestMonitorHasOnlyWhatItNeeds holds the monitor account to reading accounts and rights and to seeing, not reading, which tables there are (SHOW VIEW).
+// TestMonitorHasOnlyWhatItNeeds holds the monitor account to reading accounts and rights and to seeing, not reading, which tables there are (SHOW VIEW), and what routines do.
 func TestMonitorHasOnlyWhatItNeeds(t *testing.T) {
 	var granted []string
 	for _, s := range accountStatements(Account{User: "root", Password: "r"}, Account{User: "monitor"}, Account{User: "app"}) {
@@ -131,7 +131,7 @@ func TestMonitorHasOnlyWhatItNeeds(t *testing.T) {
 			granted = append(granted, strings.TrimSuffix(strings.TrimPrefix(s, "GRANT SELECT ON mysql."), " TO 'monitor'@'%'"))
 		}
 	}
-	if want := []string{"global_priv", "db", "tables_priv", "columns_priv", "procs_priv", "proxies_priv", "roles_mapping", "GRANT SHOW VIEW ON *.*"}; !slices.Equal(granted, want) {
+	if want := []string{"global_priv", "db", "tables_priv", "columns_priv", "procs_priv", "proxies_priv", "roles_mapping", "GRANT SHOW VIEW ON *.*", "proc"}; !slices.Equal(granted, want) {
 		t.Errorf("granted on %v, want %v", granted, want)
 	}
 }

@@ -152,19 +152,22 @@ func (s *session) ownCollation(x *exchange) {
 	s.state.forget(collationConnection)
 }
 
+// askBehind has b tell what x has set there without the server reporting it.
+func (s *session) askBehind(b *backendConn, x *exchange) {
+	if x.unreported != 0 && !x.failed {
+		s.ask(b, x.unreported)
+	}
+	if len(x.strays) > 0 && s.holds(b) {
+		s.askStrays(b, x.strays)
+	}
+}
+
 // ask has b tell what the SET that it has just run did not report. The client has its answer already: where b does not tell, the session stays on it.
 func (s *session) ask(b *backendConn, u unreported) {
 	s.settleAfter()
 	values, err := b.row("SELECT @@collation_connection, @@session_track_system_variables")
 	if err != nil || len(values) != 2 {
-		s.state.pins |= pinUnknown
-		if s.pinnedOn == nil {
-			s.pinnedOn = b
-		}
-		if !isRefusal(err) {
-			b.lost.Store(true)
-			s.srv.trouble(b.node)
-		}
+		s.unanswered(b, err)
 		return
 	}
 	upToDate := b.synced == s.state.version

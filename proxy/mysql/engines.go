@@ -1,6 +1,8 @@
 package mysql
 
 import (
+	"bytes"
+
 	"galley/cluster"
 	"galley/proxy/mysql/classify"
 )
@@ -9,10 +11,15 @@ import (
 // are; a statement stays on the writer if its session is in one of them or if its text names one.
 
 // noEngines says that all tables are replicated.
-type noEngines struct{ set *cluster.EngineSet }
+type noEngines struct {
+	set    *cluster.EngineSet
+	stored *cluster.StoredSet
+}
 
 func (n noEngines) Snapshot() *cluster.EngineSet { return n.set }
 func (noEngines) Saw(...string)                  {}
+func (n noEngines) Stored() *cluster.StoredSet   { return n.stored }
+func (noEngines) Stores([]byte)                  {}
 
 // situationOf is the situation for a statement with this text. One that is prepared, st, reads the tables of the schema in which it was; else st is nil.
 func (s *session) situationOf(st *statement, sql []byte) situation {
@@ -24,7 +31,7 @@ func (s *session) situationOf(st *statement, sql []byte) situation {
 	return now
 }
 
-// defines gives what is to be done when the node has run a statement, before the client knows: nil for one that defines no tables of other engines.
+// defines gives what is to be done when the node has run a statement, before the client knows: nil for one that defines neither tables of other engines nor what does more than its callers' texts say.
 func (s *session) defines(c *classify.Class, sql []byte) func() {
 	if c.Kind != classify.DDL && c.Kind != classify.Other {
 		return nil
@@ -35,6 +42,10 @@ func (s *session) defines(c *classify.Class, sql []byte) func() {
 	}
 	if c.Kind == classify.Other && !c.Flags.Has(classify.ImplicitCommit) {
 		engine = "" // Whatever it is, it may be no definition at all.
+	}
+	if s.srv.engines.Stored().Defined(sql) {
+		text := bytes.Clone(sql)
+		return func() { s.srv.engines.Stores(text) }
 	}
 	schemas, changed := s.srv.engines.Snapshot().Defines(sql, s.state.schema, engine)
 	if !changed {

@@ -46,6 +46,7 @@ type exchange struct {
 	effects
 	constants  []userVar  // What it sets user variables to, where the text tells of all.
 	untold     []string   // The variables that it sets without the server reporting it where galley had not changed its text.
+	strays     []string   // Variables of which the server must be asked, as it may set them out of sight.
 	unreported unreported // What it may set without the server reporting it.
 	defined    func()     // What is to be done when it has run, before the client knows; or nil.
 

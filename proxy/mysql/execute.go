@@ -74,9 +74,7 @@ func (s *session) try(t target, x *exchange, w wait) error {
 		}
 		if err == nil {
 			s.ran(b, x)
-			if x.unreported != 0 && !x.failed {
-				s.ask(b, x.unreported)
-			}
+			s.askBehind(b, x)
 			return nil
 		}
 		if _, ok := errors.AsType[*conflictError](err); ok {

@@ -37,10 +37,12 @@ type Variables interface {
 	Find(name string) (cluster.Variable, bool)
 }
 
-// Engines knows the tables that Galera does not replicate (a *cluster.Engines).
+// Engines knows the tables that Galera does not replicate, and what is stored that does more than the texts of its callers say (a *cluster.Engines).
 type Engines interface {
 	Snapshot() *cluster.EngineSet
 	Saw(schemas ...string)
+	Stored() *cluster.StoredSet
+	Stores(sql []byte)
 }
 
 // DialFunc opens a connection to a node.
@@ -122,7 +124,7 @@ func New(o Options) (*Server, error) {
 		conns: connSets{sets: map[*balancer.Backend]*connSet{}}, schemas: schemaCache{until: map[schemaKey]time.Time{}},
 	}
 	if s.engines = o.Engines; s.engines == nil {
-		s.engines = noEngines{set: &cluster.EngineSet{}}
+		s.engines = noEngines{set: &cluster.EngineSet{}, stored: &cluster.StoredSet{}}
 	}
 	if s.dial == nil {
 		s.dial = (&net.Dialer{}).DialContext

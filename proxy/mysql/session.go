@@ -304,10 +304,16 @@ func (s *session) place(x *exchange, class *classify.Class, sql []byte) (target,
 	s.leaveReader(class)
 	x.unreported = unreportedIn(class, sql)
 	x.changes = s.pinChanges(x, class)
+	locks := s.hidden(x, class, sql)
+	if locks {
+		x.changes = append(x.changes, pinChange{hold: hold{pin: pinUserLock}, anyway: true})
+	}
 	s.constantsOf(x, class)
 	x.defined = s.defines(class, sql)
 	x.forWriter = s.onReader() && forWriter(class, sql, x.changes)
-	t, reason := route(class, s.situationOf(x.stmt, sql))
+	now := s.situationOf(x.stmt, sql)
+	now.stay = now.stay || locks || len(x.strays) > 0
+	t, reason := route(class, now)
 	return t, reason, nil
 }
 

@@ -25,6 +25,7 @@ type state struct {
 	insertID    uint64    // What LAST_INSERT_ID() gives, where it is known.
 	leftVersion uint64    // Changes with them.
 	prepared    []string  // The names of PREPARE, in lower case.
+	strays      []string  // Variables that what was prepared so, or a text in a user variable, may set without the server reporting it.
 
 	nextTransaction string // What pinTransaction stands for, as statements.
 

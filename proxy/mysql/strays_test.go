@@ -1,0 +1,90 @@
+package mysql
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"galley/proxy/mysql/mysqltest"
+)
+
+// TestHiddenUserLocks: what is stored, prepared or in a string takes a user lock, and the session stays with it.
+func TestHiddenUserLocks(t *testing.T) {
+	for sql, on := range map[string]string{
+		"CALL guard()":                         "n1",
+		"SELECT d.guard()":                     "n1",
+		"SELECT a FROM v_guard":                "n1",
+		"INSERT INTO t_guard VALUES (1)":       "n1",
+		"EXECUTE IMMEDIATE 'DO Get_Lock(1,0)'": "n1",
+		"PREPARE p FROM 'DO GET_LOCK(1,0)'":    "n1",
+		"SET @q='DO GET_LOCK(1,0)'":            "n1",
+		"SELECT 1; CALL guard()":               "n1",
+		"CALL plain()":                         "n2",
+		"SELECT 'get_lock' FROM t":             "n2",
+		"INSERT INTO t VALUES ('GET_LOCK')":    "n2",
+		"SET @q='GET LOCK'":                    "n2",
+	} {
+		d := newDoor(t, 2)
+		e := d.engines()
+		for _, definition := range []string{
+			"CREATE FUNCTION guard() RETURNS INT RETURN GET_LOCK('a', 1)", "CREATE VIEW v_guard AS SELECT guard()", "CREATE TRIGGER x BEFORE INSERT ON t_guard FOR EACH ROW SET @a=guard()",
+		} {
+			e.Stores([]byte(definition))
+		}
+		c := d.client()
+		c.result(sql)
+		if got := c.query("SELECT 1"); got != on {
+			t.Errorf("behind %s a read ran on %s", sql, got)
+		}
+		if c.result("DEALLOCATE PREPARE p"); on == "n1" {
+			d.n[0].On("SELECT RELEASE_ALL_LOCKS()", mysqltest.Table("1"))
+			if c.result("SELECT RELEASE_ALL_LOCKS()"); c.query("SELECT 1") != "n2" {
+				t.Errorf("%s: the session stays for ever", sql)
+			}
+		}
+	}
+}
+
+// TestVariablesSetOutOfSight: the server is asked for them, and they are set where the session goes on.
+func TestVariablesSetOutOfSight(t *testing.T) {
+	const asked = "SELECT LOWER(VARIABLE_NAME), SESSION_VALUE, GLOBAL_VALUE FROM information_schema.SYSTEM_VARIABLES"
+	for _, statements := range [][]string{
+		{"CALL zone()"},
+		{"SELECT zone(1)"},
+		{"EXECUTE IMMEDIATE 'SET @@time_zone=1'"},
+		{"SET @q='SET @@time_zone=1'", "PREPARE p FROM @q", "EXECUTE p", "DEALLOCATE PREPARE p"},
+		{"PREPARE p FROM 'SET @@time_zone=?'", "EXECUTE p USING '+01:00'", "DEALLOCATE PREPARE p"},
+	} {
+		d := newDoor(t, 2)
+		e := d.engines()
+		e.Stores([]byte("CREATE PROCEDURE zone() SET @@time_zone='+01:00'"))
+		d.n[0].On(asked, func(c *mysqltest.Conn, _ *mysqltest.Command) error {
+			c.Rows([]string{"a", "b", "c"}, []string{"time_zone", "+01:00", "SYSTEM"}, []string{"sql_mode", "", ""})
+			return nil
+		})
+		c := d.client()
+		for _, sql := range statements {
+			c.result(sql)
+		}
+		if got := c.query("SELECT 1"); got != "n2" {
+			t.Errorf("%q: a read on %s", statements, got)
+		}
+		if !slices.ContainsFunc(d.n[1].Commands(), func(cmd mysqltest.Command) bool {
+			return cmd.Text == "SELECT 1" && strings.Contains(cmd.Vars, "time_zone=+01:00") && !strings.Contains(cmd.Vars, "sql_mode")
+		}) {
+			t.Errorf("%q: the reader ran %q", statements, d.n[1].Texts())
+		}
+	}
+}
+
+// TestUnansweredAboutVariables: a session whose node does not tell what was set stays there.
+func TestUnansweredAboutVariables(t *testing.T) {
+	d := newDoor(t, 2)
+	d.engines()
+	d.n[0].On("SELECT LOWER(VARIABLE_NAME)", mysqltest.Fail(codeUnknownCommand, "not now"))
+	c := d.client()
+	c.result("EXECUTE IMMEDIATE 'SET @@time_zone=1'")
+	if got := c.query("SELECT 1"); got != "n1" {
+		t.Errorf("a read on %s", got)
+	}
+}
