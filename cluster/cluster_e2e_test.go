@@ -438,10 +438,11 @@ func (l *labTest) soleDonor(t *testing.T) {
 			changed, v := l.m.Changed(), l.m.View()
 			n := v.Node(l.n[0].Addr())
 			sawDonor = sawDonor || n.Reason == Donor
-			// On a busy machine it may be silent for so long that it is suspected: that is no refusal.
-			if n.Reason != ProbeTimeout && (v.Writer < 0 || v.PickReader() == nil) {
+			// A starved machine can have it silent for long, or lose its joiner and with it the primary component: then there is nobody to be used.
+			lost := slices.Contains([]Reason{ProbeTimeout, NonPrimary, NotConnected, NotReady, BehindView}, n.Reason)
+			if !lost && (v.Writer < 0 || v.PickReader() == nil) {
 				select {
-				case bad <- fmt.Sprintf("writer %d (%v), readers %v", v.Writer, v.WriterReason, v.Readers):
+				case bad <- fmt.Sprintf("it is %v, writer %d (%v), readers %v", n.Reason, v.Writer, v.WriterReason, v.Readers):
 				default:
 				}
 			}

@@ -5,6 +5,7 @@ package web
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -34,7 +35,7 @@ type ledger struct {
 	kills  []time.Time
 	pages  int
 	forms  int
-	lost   int // Forms, and pages of the dashboard, with the answer 502 because their worker was killed.
+	lost   int // Forms, and pages of the dashboard, with the answer 502 because their worker was killed, and answers that broke off with it.
 	faults map[string]int
 	slow   map[string]time.Duration // The longest wait by event.
 }
@@ -64,7 +65,7 @@ func (l *ledger) form(what deed, name string, do func() error) bool {
 	l.told[what][name] = false
 	l.mu.Unlock()
 	err := l.note(do)
-	if err != nil && failed(err) != http.MethodGet {
+	if err != nil && (failed(err) != http.MethodGet || brokenOff(err)) {
 		return false
 	}
 	l.mu.Lock()
@@ -92,6 +93,9 @@ func mayBeLost(answered *wordpress.StatusError) bool {
 	return answered.Method == http.MethodPost || strings.Contains(answered.URL, "/wp-admin/") || strings.Contains(answered.URL, "/wp-login.php")
 }
 
+// brokenOff says that a part of an answer came and the rest did not: its worker was killed while it spoke, and nobody can take back what was said.
+func brokenOff(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }
+
 func (l *ledger) note(do func() error) error {
 	begin := time.Now()
 	err := do()
@@ -107,7 +111,7 @@ func (l *ledger) note(do func() error) error {
 		status = answered.Status
 	}
 	meanwhile := slices.ContainsFunc(l.kills, func(kill time.Time) bool { return kill.After(begin) })
-	if status == http.StatusBadGateway && meanwhile {
+	if meanwhile && (status == http.StatusBadGateway || brokenOff(err)) {
 		l.lost++
 		return err
 	}
