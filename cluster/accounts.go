@@ -161,7 +161,7 @@ func (a *Accounts) Run(ctx context.Context) error {
 
 // pause waits until the next import is due.
 func (a *Accounts) pause(ctx context.Context, began time.Time, failed error, changed <-chan struct{}) error {
-	due := time.NewTimer(time.Until(began.Add(a.interval())))
+	due := time.NewTimer(time.Until(began.Add(max(a.desk.interval(), refreshGap/10))))
 	defer due.Stop()
 	if failed == nil {
 		changed = nil // only a failed import is repeated as soon as a node is there
@@ -177,21 +177,7 @@ func (a *Accounts) pause(ctx context.Context, began time.Time, failed error, cha
 			return nil
 		}
 	}
-	gap := time.NewTimer(time.Until(began.Add(refreshGap)))
-	defer gap.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-gap.C:
-		return nil
-	}
-}
-
-// interval is the time between imports.
-func (a *Accounts) interval() time.Duration {
-	a.monitor.mu.Lock()
-	defer a.monitor.mu.Unlock()
-	return max(a.monitor.settings.AccountsInterval, refreshGap/10)
+	return until(ctx, began.Add(refreshGap))
 }
 
 // take gives those that wait for the import that begins now.

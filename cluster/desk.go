@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // errNoUsableNode says that there is no node to ask.
@@ -18,6 +19,25 @@ type desk struct {
 	addr    string
 	login   credentials
 	link    *link
+}
+
+// interval is the time between two imports of accounts.
+func (d *desk) interval() time.Duration {
+	d.monitor.mu.Lock()
+	defer d.monitor.mu.Unlock()
+	return d.monitor.settings.AccountsInterval
+}
+
+// until waits for a moment.
+func until(ctx context.Context, moment time.Time) error {
+	t := time.NewTimer(time.Until(moment))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
 }
 
 // node gives the node to ask: the writer, which has every change first, else

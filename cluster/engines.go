@@ -168,7 +168,7 @@ func (e *Engines) Run(ctx context.Context) error {
 
 // pause waits until the next import is due.
 func (e *Engines) pause(ctx context.Context, changed <-chan struct{}) error {
-	due := time.NewTimer(time.Until(e.began.Add(max(e.interval(), enginesPause*e.took))))
+	due := time.NewTimer(time.Until(e.began.Add(max(enginesEvery*e.desk.interval(), refreshGap, enginesPause*e.took))))
 	defer due.Stop()
 	for waiting := true; waiting; {
 		select {
@@ -184,21 +184,7 @@ func (e *Engines) pause(ctx context.Context, changed <-chan struct{}) error {
 			waiting = n == nil || n.Addr == e.writer
 		}
 	}
-	gap := time.NewTimer(time.Until(e.began.Add(max(refreshGap, e.took))))
-	defer gap.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-gap.C:
-		return nil
-	}
-}
-
-// interval is the time between imports.
-func (e *Engines) interval() time.Duration {
-	e.monitor.mu.Lock()
-	defer e.monitor.mu.Unlock()
-	return max(enginesEvery*e.monitor.settings.AccountsInterval, refreshGap)
+	return until(ctx, e.began.Add(max(refreshGap, e.took)))
 }
 
 // load imports once. What cannot be read stays as it was.

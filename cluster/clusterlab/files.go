@@ -19,6 +19,15 @@ const (
 	ownerFile = "owner"
 )
 
+// newDir is makeDir below the system's directory for temporary files if parent is empty, where what others left behind is removed first.
+func newDir(parent string) (dir string, owner *os.File, err error) {
+	if parent == "" {
+		parent = os.TempDir()
+	}
+	removeLeftovers(parent)
+	return makeDir(parent)
+}
+
 // makeDir makes a lab's directory and locks it. The owner file gets its name when it is locked already, so that nobody who
 // looks for leftovers finds it free.
 func makeDir(parent string) (dir string, owner *os.File, err error) {

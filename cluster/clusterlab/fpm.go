@@ -69,12 +69,7 @@ func StartFPM(ctx context.Context, opts FPMOptions) (*FPM, error) {
 	if err != nil {
 		return nil, err
 	}
-	parent := opts.Dir
-	if parent == "" {
-		parent = os.TempDir()
-	}
-	removeLeftovers(parent)
-	dir, owner, err := makeDir(parent)
+	dir, owner, err := newDir(opts.Dir)
 	if err != nil {
 		return nil, err
 	}

@@ -96,12 +96,7 @@ func Start(ctx context.Context, opts Options) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	parent := opts.Dir
-	if parent == "" {
-		parent = os.TempDir()
-	}
-	removeLeftovers(parent)
-	dir, owner, err := makeDir(parent)
+	dir, owner, err := newDir(opts.Dir)
 	if err != nil {
 		return nil, err
 	}

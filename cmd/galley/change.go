@@ -149,18 +149,11 @@ func await(ctx context.Context, a *asker, out io.Writer, missing func(*statusAns
 	defer ticker.Stop()
 	told := ""
 	for {
-		status, body, err := a.get(ctx, "/api/status")
+		s, err := a.status(ctx)
 		if err != nil {
 			return err
 		}
-		if status != http.StatusOK {
-			return a.refused(status, body)
-		}
-		var s statusAnswer
-		if err := json.Unmarshal(body, &s); err != nil {
-			return fmt.Errorf("galley at %s answers what is no status: %w", a.where, err)
-		}
-		left := missing(&s)
+		left := missing(s)
 		if left == "" {
 			return nil
 		}

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hashicorp/go-hclog"
-
 	"galley/config"
 )
 
@@ -30,20 +28,7 @@ func TestMetricsOfTheReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := load(t, sections+"[127.0.0.1:1]\nadmin: {listen: 127.0.0.1:0}\n")
-	g, err := newGalley(c, "", hclog.NewNullLogger(), func() (*config.Config, error) { return c, nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := g.listen(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	defer g.doors[0].Close()
-	ended := make(chan struct{})
-	go func() {
-		_ = g.admin.Run(t.Context())
-		close(ended)
-	}()
-	t.Cleanup(func() { <-ended })
+	g := startAdmin(t, c)
 	status, body, err := newAsker(g.adminAddr(), "", "").get(t.Context(), "/metrics")
 	if err != nil || status != 200 {
 		t.Fatal(status, err)

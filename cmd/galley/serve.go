@@ -84,13 +84,10 @@ type galley struct {
 
 func newGalley(c *config.Config, path string, log hclog.Logger, reload func() (*config.Config, error)) (*galley, error) {
 	g := &galley{log: log, path: path, started: time.Now(), reload: reload, conf: c}
-	registry := prometheus.NewRegistry()
-	for _, col := range []prometheus.Collector{collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newInfo()} {
-		if err := registry.Register(col); err != nil {
-			return nil, fmt.Errorf("registering metrics: %w", err)
-		}
+	registry, err := newRegistry()
+	if err != nil {
+		return nil, err
 	}
-	var err error
 	if g.serverTLS, err = proxy.NewServerTLS(c.MySQL.TLS, log.Named("mysql")); err != nil {
 		return nil, fmt.Errorf("mysql.tls: %w", err)
 	}
@@ -128,14 +125,28 @@ func newGalley(c *config.Config, path string, log hclog.Logger, reload func() (*
 	}); err != nil {
 		return nil, err
 	}
-	if c.Admin.Listen == "" && c.Admin.Socket == "" {
-		return g, nil
-	}
-	g.admin, err = admin.New(admin.Options{
-		Listen: c.Admin.Listen, Token: c.Admin.Token.Reveal(), Socket: c.Admin.Socket, AllowedHosts: c.Admin.AllowedHosts,
-		Logger: log.Named("admin"), Gatherer: registry, Source: g, Actions: g.web.onBackends(g.actions()),
-	})
+	g.admin, err = newAdmin(c.Admin, admin.Options{Logger: log.Named("admin"), Gatherer: registry, Source: g, Actions: g.web.onBackends(g.actions())})
 	return g, err
+}
+
+// newRegistry is for the metrics of one galley; those of Go, of the process and of the version are in it.
+func newRegistry() (*prometheus.Registry, error) {
+	registry := prometheus.NewRegistry()
+	for _, col := range []prometheus.Collector{collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newInfo()} {
+		if err := registry.Register(col); err != nil {
+			return nil, fmt.Errorf("registering metrics: %w", err)
+		}
+	}
+	return registry, nil
+}
+
+// newAdmin is the admin door that the configuration asks for: nil where it asks for none.
+func newAdmin(c config.Admin, o admin.Options) (*admin.Server, error) {
+	if c.Listen == "" && c.Socket == "" {
+		return nil, nil //nolint:nilnil // No door is no error.
+	}
+	o.Listen, o.Token, o.Socket, o.AllowedHosts = c.Listen, c.Token.Reveal(), c.Socket, c.AllowedHosts
+	return admin.New(o)
 }
 
 // newInfo is the metric that carries the version.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -36,25 +37,47 @@ the nodes, the clients, problems and the latest events. --json prints the whole 
 		if err != nil {
 			return err
 		}
-		status, body, err := a.get(cmd.Context(), "/api/status")
-		if err != nil {
-			return err
-		}
-		if status != http.StatusOK {
-			return a.refused(status, body)
-		}
 		if *raw {
+			body, err := a.statusText(cmd.Context())
+			if err != nil {
+				return err
+			}
 			_, err = cmd.OutOrStdout().Write(append(body, '\n'))
 			return err
 		}
-		var s statusAnswer
-		if err := json.Unmarshal(body, &s); err != nil {
-			return fmt.Errorf("galley at %s answers what is no status: %w", a.where, err)
+		s, err := a.status(cmd.Context())
+		if err != nil {
+			return err
 		}
 		s.print(newPrinter(cmd.OutOrStdout()))
 		return nil
 	}
 	return cmd
+}
+
+// statusText asks for /api/status.
+func (a *asker) statusText(ctx context.Context) ([]byte, error) {
+	status, body, err := a.get(ctx, "/api/status")
+	if err != nil {
+		return nil, err
+	}
+	if status != http.StatusOK {
+		return nil, a.refused(status, body)
+	}
+	return body, nil
+}
+
+// status asks for /api/status and reads it.
+func (a *asker) status(ctx context.Context) (*statusAnswer, error) {
+	body, err := a.statusText(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &statusAnswer{}
+	if err := json.Unmarshal(body, s); err != nil {
+		return nil, fmt.Errorf("galley at %s answers what is no status: %w", a.where, err)
+	}
+	return s, nil
 }
 
 // statusAnswer is the part of /api/status that is printed.

@@ -30,20 +30,7 @@ func TestStatusOfARunningGalley(t *testing.T) {
 	}
 	closed.Close()
 	c := load(t, sections+"["+closed.Addr().String()+"]\nadmin: {listen: 127.0.0.1:0, token: 0123456789abcdef0123, socket: "+socket+"}\n")
-	g, err := newGalley(c, "", hclog.NewNullLogger(), func() (*config.Config, error) { return c, nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := g.listen(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	defer g.doors[0].Close()
-	ended := make(chan struct{})
-	go func() {
-		_ = g.admin.Run(t.Context())
-		close(ended)
-	}()
-	t.Cleanup(func() { <-ended })
+	g := startAdmin(t, c)
 
 	ask := func(args ...string) (string, error) {
 		var out bytes.Buffer
@@ -150,4 +137,26 @@ func TestStatusOfAFullPool(t *testing.T) {
 	if text := show(); strings.Contains(text, "user_lock") || strings.Contains(text, "in all") {
 		t.Errorf("nobody waits: %s", text)
 	}
+}
+
+// startAdmin is a galley of which only the admin door runs.
+func startAdmin(t *testing.T, c *config.Config) *galley {
+	t.Helper()
+	g, err := newGalley(c, "", hclog.NewNullLogger(), func() (*config.Config, error) { return c, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.listen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = g.admin.Run(t.Context())
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		<-ended
+		_ = g.doors[0].Close()
+	})
+	return g
 }

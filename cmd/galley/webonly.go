@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"galley/config"
 	"galley/proxy/admin"
@@ -34,23 +32,14 @@ type webOnly struct {
 
 func newWebOnly(c *config.Config, path string, log hclog.Logger, reload func() (*config.Config, error)) (*webOnly, error) {
 	o := &webOnly{log: log, path: path, started: time.Now(), reload: reload, conf: c}
-	registry := prometheus.NewRegistry()
-	for _, col := range []prometheus.Collector{collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newInfo()} {
-		if err := registry.Register(col); err != nil {
-			return nil, fmt.Errorf("registering metrics: %w", err)
-		}
+	registry, err := newRegistry()
+	if err != nil {
+		return nil, err
 	}
-	var err error
 	if o.web, err = newWebTier(c, log.Named("web"), registry, noTrouble); err != nil {
 		return nil, err
 	}
-	if c.Admin.Listen == "" && c.Admin.Socket == "" {
-		return o, nil
-	}
-	o.admin, err = admin.New(admin.Options{
-		Listen: c.Admin.Listen, Token: c.Admin.Token.Reveal(), Socket: c.Admin.Socket, AllowedHosts: c.Admin.AllowedHosts,
-		Logger: log.Named("admin"), Gatherer: registry, Source: o, Actions: o.web.onBackends(nil),
-	})
+	o.admin, err = newAdmin(c.Admin, admin.Options{Logger: log.Named("admin"), Gatherer: registry, Source: o, Actions: o.web.onBackends(nil)})
 	return o, err
 }
 
