@@ -44,8 +44,9 @@ func (b *Buffers) put(buf *[bufferSize]byte) {
 	}
 }
 
-// Conn is a connection for one request. It has one owner, who calls all
-// methods but Interrupt, which may come from any goroutine.
+// Conn is a connection for one request, and for another one after Again. It has
+// one owner, who calls all methods but Interrupt, which may come from any
+// goroutine.
 type Conn struct {
 	nc          net.Conn
 	ack         quickAck
@@ -57,7 +58,12 @@ type Conn struct {
 	pad         int    // of its padding
 	open        bool   // a record has been begun and not been used up
 	ended       bool   // END_REQUEST was there
+	kept        bool   // the peer was asked to leave the connection open
+	answered    bool   // something has come since the request was sent
+	drained     bool   // the last read took all that was there
 	timeout     time.Duration
+	readUntil   time.Time // the deadlines that are set
+	writeUntil  time.Time
 	stderr      func([]byte)
 	head        []byte        // STDOUT so far, while the header is not complete
 	rest        []byte        // STDOUT that came with the header
@@ -80,7 +86,10 @@ func (c *Conn) Interrupt() {
 }
 
 // Resume lets reads go on after Interrupt.
-func (c *Conn) Resume() { c.interrupted.Store(false) }
+func (c *Conn) Resume() {
+	c.interrupted.Store(false)
+	c.readUntil = time.Unix(1, 0)
+}
 
 // Close closes the connection and waits until nothing reads the body any
 // more. It may be called again.
@@ -104,8 +113,7 @@ func (c *Conn) Close() error {
 // error is ErrTimeout, and ProbeAgain goes on waiting for it.
 func (c *Conn) Probe(deadline time.Time) error {
 	ask := AppendRecord(make([]byte, 0, 32), GetValues, 0, append([]byte{15, 0}, "FCGI_MPXS_CONNS"...))
-	_ = c.nc.SetWriteDeadline(deadline)
-	if _, err := c.nc.Write(ask); err != nil {
+	if _, err := c.nc.Write(ask); err != nil { // It does not wait: so little fits into an empty socket.
 		return fmt.Errorf("ask for a worker: %w", err)
 	}
 	return c.ProbeAgain(deadline)
@@ -149,6 +157,8 @@ type Request struct {
 	Size int64
 	// Timeout is how long the script may send nothing; 0 is for ever.
 	Timeout time.Duration
+	// Keep asks the peer to leave the connection open after the answer, for Again. It counts only where there is no body.
+	Keep bool
 	// Stderr hears what PHP logs. It must not keep the slice and must not block. It may be nil.
 	Stderr func([]byte)
 }
@@ -160,9 +170,6 @@ func (c *Conn) RoundTrip(r *Request) (status int, header http.Header, err error)
 	if committed, err := c.send(r); err != nil {
 		return 0, nil, &Error{Committed: committed, Err: fmt.Errorf("send the request: %w", err)}
 	}
-	// Go switches Nagle off; php-fpm does not, and waits for an ACK that the
-	// kernel here delays by 40 ms once something has been sent.
-	c.ack.now()
 	return c.Header()
 }
 
@@ -174,7 +181,7 @@ func (c *Conn) Header() (status int, header http.Header, err error) {
 			if errors.Is(err, io.EOF) {
 				err = fmt.Errorf("%w: the answer has none", ErrBadHeader)
 			}
-			return 0, nil, &Error{Committed: len(c.head) > 0 || !errors.Is(err, ErrRejected), Answered: c.ended, Err: err}
+			return 0, nil, &Error{Committed: len(c.head) > 0 || !errors.Is(err, ErrRejected), Answered: c.answered, Err: err}
 		}
 		whole := content
 		if len(c.head) > 0 {
@@ -226,6 +233,21 @@ func (c *Conn) Read(p []byte) (int, error) {
 // Ended says whether END_REQUEST has come: the worker is free again.
 func (c *Conn) Ended() bool { return c.ended }
 
+// Again makes the connection ready for another request, and says whether it is:
+// the one before was sent with Keep, its answer was read to its end, and nothing
+// followed that. It does not say that the peer has left the connection open.
+//
+// A connection on which a body was sent is never used again: what a script did
+// not read of it, php-fpm would take for the next request.
+func (c *Conn) Again() bool {
+	if c.closed || !c.kept || !c.ended || c.r != c.w || c.left+c.pad > 0 || c.interrupted.Load() {
+		return false
+	}
+	c.open, c.ended, c.kept = false, false, false
+	c.head, c.rest, c.stderr = nil, nil, nil
+	return true
+}
+
 // Sent waits until all of the body is out, or lost, and says whether that was so in time.
 func (c *Conn) Sent(limit time.Duration) bool {
 	if c.written == nil {
@@ -264,7 +286,8 @@ func (c *Conn) SetTimeout(d time.Duration) {
 // send writes the request. Where the body does not go out with the params, a
 // goroutine that ends with Close writes it.
 func (c *Conn) send(r *Request) (committed bool, err error) {
-	b, err := AppendParams(appendBegin(c.room()), r.Params)
+	c.kept = r.Keep && r.Size == 0
+	b, err := AppendParams(appendBegin(c.room(), c.kept), r.Params)
 	if err != nil {
 		return false, err
 	}
@@ -283,10 +306,10 @@ func (c *Conn) send(r *Request) (committed bool, err error) {
 	case r.Size == 0:
 		b = AppendHeader(b, Stdin, requestID, 0)
 	}
-	if r.Timeout > 0 {
-		_ = c.nc.SetWriteDeadline(time.Now().Add(r.Timeout))
-	} else {
-		_ = c.nc.SetWriteDeadline(time.Time{})
+	c.answered, c.drained = false, false
+	if until := lasting(c.writeUntil, r.Timeout); !until.Equal(c.writeUntil) {
+		_ = c.nc.SetWriteDeadline(until)
+		c.writeUntil = until
 	}
 	n, err := c.nc.Write(b)
 	if err != nil {
@@ -294,6 +317,7 @@ func (c *Conn) send(r *Request) (committed bool, err error) {
 	}
 	if !inline && r.Size > 0 {
 		_ = c.nc.SetWriteDeadline(time.Time{})
+		c.writeUntil = time.Time{}
 		c.written = make(chan struct{})
 		go c.stdin(r.Body, r.Size)
 	}

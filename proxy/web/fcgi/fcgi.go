@@ -3,8 +3,9 @@
 //
 // It is no pool, chooses nothing and retries nothing, and it does not know what
 // the params should be: see package fpm for the one and package web for the
-// other. It keeps no connection for a second request, because a connection to
-// php-fpm is a worker for as long as it is open.
+// other. A connection to php-fpm is a worker for as long as it is open: who
+// keeps one for a second request (Request.Keep, Conn.Again) has that request
+// at hand.
 //
 // The one thing to know first: the empty PARAMS record is the commit point.
 // php-fpm runs the script once it has it, and nothing that is done to the
@@ -34,6 +35,9 @@ const (
 	GetValuesResult Type = 10
 	UnknownType     Type = 11
 )
+
+// KeepConn is the flag of BEGIN_REQUEST that asks the peer to leave the connection open after its answer.
+const KeepConn = 1
 
 // Status is the protocolStatus of an END_REQUEST record.
 type Status uint8
@@ -188,7 +192,11 @@ func pairLength(b []byte) (n int, rest []byte, ok bool) {
 	return 0, nil, false
 }
 
-// appendBegin appends BEGIN_REQUEST for a responder that closes the connection after its answer.
-func appendBegin(b []byte) []byte {
-	return AppendRecord(b, BeginRequest, requestID, []byte{0, responder, 0, 0, 0, 0, 0, 0})
+// appendBegin appends BEGIN_REQUEST for a responder, which leaves the connection open after its answer if keep is set.
+func appendBegin(b []byte, keep bool) []byte {
+	flags := byte(0)
+	if keep {
+		flags = KeepConn
+	}
+	return AppendRecord(b, BeginRequest, requestID, []byte{0, responder, flags, 0, 0, 0, 0, 0})
 }

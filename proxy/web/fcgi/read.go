@@ -27,7 +27,7 @@ var (
 type Error struct {
 	// Committed says that the script may have run, may be running or may run yet.
 	Committed bool
-	// Answered says that the peer sent something that was no good, as opposed to nothing.
+	// Answered says that the peer sent something, no good or not all, as opposed to nothing.
 	Answered bool
 	Err      error
 }
@@ -164,11 +164,18 @@ func notEOF(err error) error {
 	return err
 }
 
-func (c *Conn) deadline() time.Time {
-	if c.timeout <= 0 {
+func (c *Conn) deadline() time.Time { return lasting(c.readUntil, c.timeout) }
+
+// lasting is a deadline that leaves so much time, and up to a quarter more: one that is set is left as long as it does, to spare the calls. No time is no deadline.
+func lasting(set time.Time, length time.Duration) time.Time {
+	if length <= 0 {
 		return time.Time{}
 	}
-	return time.Now().Add(c.timeout)
+	now := time.Now()
+	if left := set.Sub(now); left >= length && left <= length+length/4 {
+		return set
+	}
+	return now.Add(length + length/4)
 }
 
 // fill reads more into the buffer.
@@ -192,13 +199,21 @@ func (c *Conn) fill(deadline time.Time) error {
 
 // read reads at least one byte, or says why not.
 func (c *Conn) read(p []byte, deadline time.Time) (int, error) {
-	_ = c.nc.SetReadDeadline(deadline)
+	if !deadline.Equal(c.readUntil) {
+		_ = c.nc.SetReadDeadline(deadline)
+		c.readUntil = deadline
+	}
 	if c.interrupted.Load() {
 		// Interrupt may have come before the deadline was set.
 		return 0, c.why()
 	}
+	if c.drained {
+		// Go switches Nagle off; php-fpm does not, and in the middle of an answer waits for an ACK, which the kernel here may delay by 40 ms.
+		c.ack.now()
+	}
 	n, err := c.nc.Read(p)
 	if n > 0 {
+		c.answered, c.drained = true, n < len(p)
 		return n, nil
 	}
 	if err == nil {

@@ -19,10 +19,10 @@ var (
 
 // acquire waits for a worker. since is when the request came; one that has
 // waited before goes to the head of its site's line.
-func (p *Pool) acquire(ctx context.Context, site string, since time.Time, again bool) (*worker, error) {
+func (p *Pool) acquire(ctx context.Context, r *Request, since time.Time, moved bool) (*worker, error) {
 	settings := p.settings()
-	w := &waiter{site: site, since: since, got: make(chan *worker, 1)}
-	if err := p.enter(w, settings.QueueLength, again); err != nil {
+	w := &waiter{site: r.Site, since: since, again: r.Repeatable && !moved, got: make(chan *worker, 1)}
+	if err := p.enter(w, settings.QueueLength, moved); err != nil {
 		return nil, err
 	}
 	end := since.Add(settings.QueueTime)
@@ -113,8 +113,8 @@ func (p *Pool) give(w *waiter) {
 // let go: nothing has been sent, so that it takes the next connection. The
 // caller holds mu.
 func (p *Pool) deliver(w *worker) {
-	if next := p.queue.pop(); next != nil {
-		next.got <- w
+	if next := p.queue.first(); next != nil && (w.requests == 0 || next.again) {
+		p.queue.pop().got <- w
 		return
 	}
 	_ = w.conn.Close()

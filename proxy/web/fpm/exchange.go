@@ -20,7 +20,7 @@ func (p *Pool) Do(ctx context.Context, r *Request) (*Response, error) {
 	since := time.Now()
 	moves, repeats := 0, 0
 	for {
-		w, err := p.acquire(ctx, r.Site, since, moves+repeats > 0)
+		w, err := p.acquire(ctx, r, since, moves+repeats > 0)
 		if err != nil {
 			return nil, p.count(timed(err, Timing{Queue: time.Since(since)}))
 		}
@@ -70,9 +70,14 @@ func (p *Pool) exchange(ctx context.Context, w *worker, r *Request) (*Response, 
 		return nil, &Error{Reason: ClientGone, Backend: m.Addr(), Err: context.Cause(ctx)}
 	}
 	began := time.Now()
+	w.requests++
+	req.Keep = p.keeps(w)
 	status, header, err := w.conn.RoundTrip(req)
 	if err == nil {
 		m.alive()
+		if w.reused() {
+			m.stayed()
+		}
 		if r.Streaming || streams(header) {
 			w.conn.SetTimeout(0)
 		}
@@ -87,6 +92,8 @@ func (p *Pool) exchange(ctx context.Context, w *worker, r *Request) (*Response, 
 		p.abandon(w, r, began)
 	case reason == Refused:
 		p.release(w, balancer.Refused)
+	case w.reused() && (reason == ResetBeforeCommit || reason == LostAfterCommit && !answered(err)):
+		p.broke(w)
 	case reason == LostAfterCommit, reason == BadAnswer:
 		// A worker that its script has killed says nothing about its pool: a pool that is gone shows when it is asked for the next worker.
 		m.failed.Add(1)
@@ -118,15 +125,17 @@ func (p *Pool) count(err error) error {
 	return err
 }
 
-// done counts a request that was answered to its end.
-func (p *Pool) done(w *worker, began time.Time) {
+// done counts a request that was answered to its end. free says that nobody will interrupt the connection any more.
+func (p *Pool) done(w *worker, began time.Time, free bool) {
 	// A mean over about 16 requests; two that end together may lose one.
 	old := p.took.Load()
 	p.took.Store(old + (int64(time.Since(began))-old)/16)
 	w.member.served.Add(1)
 	w.member.alive()
 	w.member.answered.Inc()
-	p.release(w, balancer.Success)
+	if !free || !p.hand(w) {
+		p.release(w, balancer.Success)
+	}
 }
 
 // answer is the body of an answer. It has one owner.
@@ -150,9 +159,9 @@ func (a *answer) Read(b []byte) (int, error) {
 	case err == nil:
 		return n, nil
 	case errors.Is(err, io.EOF) && a.worker.conn.Ended():
-		a.stop()
+		free := a.stop()
 		a.err = io.EOF
-		a.pool.done(a.worker, a.began)
+		a.pool.done(a.worker, a.began, free)
 		return n, io.EOF
 	}
 	a.end(err)

@@ -26,11 +26,12 @@ import (
 // post.php writes the id of its request down in one piece, and then does what it is told. The signal of a reload can break off its waiting for the lock: nothing
 // is written then.
 const postScript = `<?php
-while (file_put_contents($_SERVER['LOG'], $_POST['id']."\n", FILE_APPEND | LOCK_EX) === false) { usleep(100); }
-usleep((int)($_POST['wait'] ?? 0) * 1000);
-while (isset($_POST['until']) && !file_exists($_POST['until'])) { usleep(5000); clearstatcache(); }
-if (isset($_POST['crash'])) { posix_kill(getmypid(), (int)$_POST['crash']); usleep(1000000); }
-echo "ok ".$_POST['id'];
+while (file_put_contents($_SERVER['LOG'], $_REQUEST['id']."\n", FILE_APPEND | LOCK_EX) === false) { usleep(100); }
+usleep((int)($_REQUEST['wait'] ?? 0) * 1000);
+while (isset($_REQUEST['until']) && !file_exists($_REQUEST['until'])) { usleep(5000); clearstatcache(); }
+if (isset($_REQUEST['crash'])) { posix_kill(getmypid(), (int)$_REQUEST['crash']); usleep(1000000); }
+echo "ok ".$_REQUEST['id'];
+if (isset($_REQUEST['finish'])) { fastcgi_finish_request(); usleep(5000); }
 `
 
 // rig is some php-fpm masters, a pool of them and the log that all scripts write.
@@ -97,6 +98,22 @@ func (r *rig) hold(t *testing.T) (more string, letGo func()) {
 	return "&until=" + url.QueryEscape(file), letGo
 }
 
+// mayRepeat says whether a request of load may run twice: every third may.
+func mayRepeat(id string) bool {
+	n, _ := strconv.Atoi(id)
+	return n%3 == 2
+}
+
+// mixed makes a request of the next id: one after the other a POST, one without a body that must not run twice either, and one that may.
+func (r *rig) mixed(more string) (string, *Request) {
+	id, req := r.request(more)
+	if n, _ := strconv.Atoi(id); n%3 > 0 {
+		req.Body, req.Repeatable = nil, mayRepeat(id)
+		req.Params = []fcgi.Param{req.Params[0], req.Params[1], {Name: "REQUEST_METHOD", Value: "GET"}, {Name: "QUERY_STRING", Value: "id=" + id + more}, {Name: "LOG", Value: r.log}}
+	}
+	return id, req
+}
+
 // tally is how the requests of one load ended: by id, "ok" or the reason.
 type tally struct {
 	mu      sync.Mutex
@@ -104,7 +121,7 @@ type tally struct {
 	longest time.Duration
 }
 
-// load has clients post until the fault is over.
+// load has clients ask until the fault is over.
 func (r *rig) load(t *testing.T, clients int, more string, fault func()) *tally {
 	t.Helper()
 	ta := &tally{results: map[string]string{}}
@@ -118,7 +135,7 @@ func (r *rig) load(t *testing.T, clients int, more string, fault func()) *tally 
 					return
 				default:
 				}
-				id, req := r.request(more)
+				id, req := r.mixed(more)
 				began := time.Now()
 				body, _, err := do(context.Background(), r.pool, req)
 				result := "ok"
@@ -165,6 +182,10 @@ func (r *rig) judge(t *testing.T, what string, ta *tally) map[string]int {
 	for id, result := range ta.results {
 		kinds[result]++
 		n := ran[id]
+		if mayRepeat(id) && n == 2 {
+			kinds["repeated"]++
+			n = 1
+		}
 		switch Reason(result) {
 		case "ok":
 			if n != 1 {
@@ -187,7 +208,7 @@ func (r *rig) judge(t *testing.T, what string, ta *tally) map[string]int {
 			t.Errorf("%s: %s ended with %s", what, id, result)
 		}
 	}
-	line := fmt.Sprintf("%-34s %6d posts, longest %s", what, len(ta.results), ta.longest.Round(time.Millisecond))
+	line := fmt.Sprintf("%-34s %6d requests, longest %s", what, len(ta.results), ta.longest.Round(time.Millisecond))
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		line += fmt.Sprintf(", %s %d", kind, kinds[kind])
 	}
@@ -195,7 +216,7 @@ func (r *rig) judge(t *testing.T, what string, ta *tally) map[string]int {
 	return kinds
 }
 
-// TestFaults has 64 clients post through three masters of four workers while things happen to one of the masters.
+// TestFaults has 64 clients ask through three masters of four workers while things happen to one of the masters.
 func TestFaults(t *testing.T) {
 	r := startRig(t, 3, clusterlab.FPMOptions{Global: []string{"process_control_timeout = 5s"}}, func(*config.FPMPool) {})
 	must := func(err error) {
@@ -269,6 +290,12 @@ func TestFaults(t *testing.T) {
 		}
 		until(t, "all are up again", r.pool.allUp)
 	}
+	for _, b := range r.pool.Snapshot().Backends {
+		t.Logf("%s: %d of %d on a used connection", b.Address, b.Reused, b.Served)
+		if b.Reused == 0 {
+			t.Errorf("no connection of %s was used twice", b.Address)
+		}
+	}
 }
 
 // TestSmallPools has php-fpm set up so that it is always at its limit.
@@ -282,6 +309,8 @@ func TestSmallPools(t *testing.T) {
 	}{
 		{"max_children = 2", clusterlab.FPMOptions{Workers: 2}, "&wait=5", 1500 * time.Millisecond, ""},
 		{"max_requests = 1", clusterlab.FPMOptions{Pool: []string{"pm.max_requests = 1"}}, "", 1500 * time.Millisecond, ""},
+		{"max_requests = 20", clusterlab.FPMOptions{Pool: []string{"pm.max_requests = 20"}}, "", 1500 * time.Millisecond, ""},
+		{"fastcgi_finish_request", clusterlab.FPMOptions{}, "&finish=1", 1500 * time.Millisecond, ""},
 		{"request_terminate_timeout = 1s", clusterlab.FPMOptions{Pool: []string{"request_terminate_timeout = 1s"}}, "&wait=5000", 100 * time.Millisecond, LostAfterCommit},
 		{"scripts that crash (SIGSEGV)", clusterlab.FPMOptions{}, "&crash=11", 500 * time.Millisecond, LostAfterCommit},
 	} {

@@ -4,8 +4,8 @@
 // that cannot run it twice.
 //
 // It knows nothing of sites, files and HTTP clients: package web makes the
-// params and passes the answer on. It keeps no connection: an idle one would
-// hold a worker.
+// params and passes the answer on. It keeps no connection without a request: an
+// idle one would hold a worker.
 //
 // The one thing to know first: a request is given to a backend only when a
 // worker there has taken the connection, which the worker itself says in

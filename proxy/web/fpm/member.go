@@ -66,6 +66,10 @@ type member struct {
 	life    atomic.Int64 // when a worker last gave a sign of life, Unix nanoseconds
 	served  atomic.Int64
 	failed  atomic.Int64
+	reused  atomic.Int64 // of served those on a connection that had another one before
+
+	keepBroke atomic.Int32 // connections in a row that were closed when they were used again
+	keepNot   atomic.Int64 // until when none is used again, Unix nanoseconds
 
 	// What follows is guarded by Pool.mu.
 	probes    map[*probe]bool

@@ -43,6 +43,7 @@ type Pool struct {
 	changed  chan struct{}
 	buffers  fcgi.Buffers
 	backends *balancer.Pool
+	keepTime time.Duration
 	took     atomic.Int64 // how long requests take, a moving mean in nanoseconds
 
 	given, waitedFor atomic.Int64 // how often a worker was given, and the nanoseconds waited for it in all
@@ -74,7 +75,7 @@ func New(o Options) (*Pool, error) {
 	p := &Pool{
 		name: o.Config.Name, log: o.Logger, metrics: o.Metrics, dial: o.Dial, resolver: o.Resolver, changed: make(chan struct{}, 1),
 		backends: balancer.NewPool(balancer.TwoChoices), queue: newQueue(), members: map[*balancer.Backend]*member{}, drained: map[string]bool{},
-		resolveErrors: map[string]string{}, orphans: map[*worker]bool{}, endings: map[Reason]int64{},
+		resolveErrors: map[string]string{}, orphans: map[*worker]bool{}, endings: map[Reason]int64{}, keepTime: keepTime,
 	}
 	if p.log == nil {
 		p.log = hclog.NewNullLogger()

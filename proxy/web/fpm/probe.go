@@ -30,6 +30,9 @@ type worker struct {
 	conn   *fcgi.Conn
 	lease  balancer.Lease
 	accept time.Duration
+	// since is when it took the connection; requests is how many it was sent there.
+	since    time.Time
+	requests int
 }
 
 // probe is the asking of one backend for a worker.
@@ -131,7 +134,7 @@ func (p *Pool) ask(pr *probe, patience time.Duration) {
 	m.accept.Observe(took.Seconds())
 	p.works(m)
 	m.running.Add(1)
-	p.deliver(&worker{member: m, conn: conn, lease: pr.lease, accept: took})
+	p.deliver(&worker{member: m, conn: conn, lease: pr.lease, accept: took, since: time.Now()})
 	p.topUp()
 }
 

@@ -9,6 +9,7 @@ import (
 type waiter struct {
 	site  string
 	since time.Time
+	again bool // it may be sent on a connection that is used again
 	// got carries the worker; it is closed when the waiter is sent away.
 	got  chan *worker
 	line *line
@@ -46,6 +47,17 @@ func (q *queue) push(w *waiter, first bool) {
 		w.at = l.waiters.PushBack(w)
 	}
 	q.n++
+}
+
+// first is the waiter that pop would take; nil for none.
+func (q *queue) first() *waiter {
+	front := q.turn.Front()
+	if front == nil {
+		return nil
+	}
+	l, _ := front.Value.(*line)
+	w, _ := l.waiters.Front().Value.(*waiter)
+	return w
 }
 
 // pop takes the first waiter of the site whose turn it is.

@@ -31,6 +31,12 @@ func reasonOf(err error, gone bool) (reason Reason, committed bool) {
 	return LostAfterCommit, true
 }
 
+// answered says whether anything of an answer had come.
+func answered(err error) bool {
+	failed, ok := errors.AsType[*fcgi.Error](err)
+	return ok && failed.Answered
+}
+
 // mayRetry is the table of what may run again. Before the commit point every
 // request may go elsewhere. After it only what may run twice, once, and only
 // when its worker was lost: an answer, even a bad one, is an answer, and after

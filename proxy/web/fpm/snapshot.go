@@ -62,6 +62,8 @@ type BackendSnapshot struct {
 	// Asks says that it answers GET_VALUES and keeps the connection (PHP 8.2 and later).
 	Asks           bool
 	Served, Failed int64
+	// Reused is how many of Served came on the connection of a request before.
+	Reused int64
 }
 
 // Snapshot gives the pool as it is.
@@ -95,6 +97,7 @@ func (m *member) snapshot() BackendSnapshot {
 		Address: m.Addr(), Source: m.source, State: m.State().String(), Reason: m.why(), LastError: m.lastError, Weight: m.config.Weight, Limit: m.config.Limit,
 		Share: m.Share(), Running: int(m.running.Load()), Asking: len(m.probes), Orphans: int(m.orphans.Load()), Others: m.others, Load: m.Load(),
 		Workers: m.workers(), Accept: m.accepts.p95, Asks: mode(m.mode.Load()) == modeAsks, Served: m.served.Load(), Failed: m.failed.Load(),
+		Reused: m.reused.Load(),
 	}
 	if m.status != nil {
 		s.Started = m.status.Started

@@ -23,6 +23,8 @@ import (
 type Request struct {
 	Params map[string]string
 	Body   []byte
+	// Conn is the number of its connection, Nth its own number there; both from 1.
+	Conn, Nth int
 }
 
 // Answer is what a peer does about a request.
@@ -37,6 +39,8 @@ type Answer struct {
 	Hold <-chan struct{}
 	// Early answers at once when the params are there and then reads the body.
 	Early bool
+	// Leaves closes the connection after the answer although it was to be kept, as a worker at the end of its pm.max_requests does.
+	Leaves bool
 }
 
 // Peer is a FastCGI server.
@@ -52,6 +56,7 @@ type Peer struct {
 	requests []*Request
 	conns    map[net.Conn]bool
 	probes   int
+	taken    int // connections
 	done     sync.WaitGroup
 }
 
@@ -160,7 +165,12 @@ func (p *Peer) work(nc net.Conn) {
 		p.workers <- struct{}{}
 		defer func() { <-p.workers }()
 	}
-	req := &Request{Params: map[string]string{}}
+	p.mu.Lock()
+	p.taken++
+	number := p.taken
+	p.mu.Unlock()
+	req := &Request{Params: map[string]string{}, Conn: number, Nth: 1}
+	keep := false
 	for {
 		h, content, err := readRecord(nc)
 		if err != nil {
@@ -186,16 +196,20 @@ func (p *Peer) work(nc net.Conn) {
 				}
 				continue
 			}
-			p.script(nc, req)
-			return
+			if !p.script(nc, req, keep) {
+				return
+			}
+			req = &Request{Params: map[string]string{}, Conn: number, Nth: req.Nth + 1}
+		case fcgi.BeginRequest:
+			keep = len(content) > 2 && content[2]&fcgi.KeepConn != 0
 		case fcgi.Stdin:
 			req.Body = append(req.Body, content...)
 		}
 	}
 }
 
-// script answers when all is there.
-func (p *Peer) script(nc net.Conn, req *Request) {
+// script answers when all is there, and says whether the connection goes on.
+func (p *Peer) script(nc net.Conn, req *Request, keep bool) bool {
 	size, _ := strconv.Atoi(req.Params["CONTENT_LENGTH"])
 	read := func() bool {
 		for len(req.Body) < size {
@@ -208,7 +222,7 @@ func (p *Peer) script(nc net.Conn, req *Request) {
 		return true
 	}
 	if req.Params["EARLY"] == "" && !read() {
-		return
+		return false
 	}
 	p.mu.Lock()
 	p.requests = append(p.requests, req)
@@ -221,7 +235,14 @@ func (p *Peer) script(nc net.Conn, req *Request) {
 	if a.Hold != nil {
 		<-a.Hold
 	}
+	if keep && a.Cut == 0 && a.Hold == nil && !a.Leaves {
+		return true
+	}
+	if keep {
+		return false // Php-fpm closes at once then: what is unread resets the connection.
+	}
 	drain(nc)
+	return false
 }
 
 // drain ends the answer and takes what is still sent, as php-fpm does: closing with something unread would reset the connection (main/fastcgi.c, fcgi_close).
