@@ -46,6 +46,10 @@ func (c *script) answer(w http.ResponseWriter, r *http.Request, resp *fpm.Respon
 		c.stream(w, resp)
 		return false
 	}
+	if resp.Whole {
+		c.answerWhole(w, r, resp)
+		return false
+	}
 	s := spool.NewStream(c.use.conf.TempDir, int64(c.use.conf.MaxBuffered), &c.s.buffers)
 	defer s.Stop()
 	filled = true
@@ -68,6 +72,30 @@ func (c *script) answer(w http.ResponseWriter, r *http.Request, resp *fpm.Respon
 	return false
 }
 
+// answerWhole passes an answer on that is there already: nothing has to be read while it is sent, and the worker is free before.
+func (c *script) answerWhole(w http.ResponseWriter, r *http.Request, resp *fpm.Response) {
+	b := c.s.buffers.Get()
+	defer c.s.buffers.Put(b)
+	data := (*b)[:0]
+	for {
+		n, err := resp.Body.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil && len(data) == cap(data) {
+			err = io.ErrShortBuffer // What a connection has read is less.
+		}
+		if err != nil {
+			c.cut(w, r, err)
+			return
+		}
+	}
+	_ = resp.Body.Close()
+	copyHeaders(w.Header(), resp.Header)
+	c.send(w, r, &pending{data: data, status: resp.Status, size: int64(len(data)), whole: true})
+}
+
 func isTruncated(err error) bool {
 	why, ok := errors.AsType[*fpm.Error](err)
 	return ok && why.Reason == fpm.Truncated
@@ -75,10 +103,20 @@ func isTruncated(err error) bool {
 
 // pending is an answer of which at least the beginning is there.
 type pending struct {
-	*spool.Stream
-	status int
-	size   int64 // All of it, where it is whole.
-	whole  bool
+	*spool.Stream // Nil where all of it is in data.
+	data          []byte
+	status        int
+	size          int64 // All of it, where it is whole.
+	whole         bool
+}
+
+// all is the answer where all of it is in memory.
+func (p *pending) all() ([]byte, bool) {
+	if p.Stream == nil {
+		return p.data, true
+	}
+	data, all := p.Whole()
+	return data, all && p.whole
 }
 
 // send passes an answer on as fast as the client takes it.
@@ -108,8 +146,11 @@ func (c *script) send(w http.ResponseWriter, r *http.Request, p *pending) {
 	if bodiless {
 		return
 	}
-	if data, all := p.Whole(); all && p.whole && z == nil {
+	if data, all := p.all(); all {
 		_, _ = into.Write(data) // A client that is gone is seen by the server.
+		if z != nil && z.Close() != nil {
+			panic(http.ErrAbortHandler)
+		}
 		return
 	}
 	c.relay(w, into, z, p)

@@ -233,6 +233,29 @@ func (c *Conn) Read(p []byte) (int, error) {
 // Ended says whether END_REQUEST has come: the worker is free again.
 func (c *Conn) Ended() bool { return c.ended }
 
+// Here says whether all that is left of the answer has been read off the connection, END_REQUEST too: Read waits for nothing any more.
+func (c *Conn) Here() bool {
+	if c.ended {
+		return true
+	}
+	at := c.r
+	if c.open {
+		at += c.left + c.pad
+	}
+	for at+headerLen <= c.w {
+		h, err := ParseHeader(c.buf[at:c.w])
+		if err != nil {
+			return false
+		}
+		at += headerLen + h.Length
+		if h.Type == EndRequest && h.ID == requestID {
+			return at <= c.w
+		}
+		at += h.Padding
+	}
+	return false
+}
+
 // Again makes the connection ready for another request, and says whether it is:
 // the one before was sent with Keep, its answer was read to its end, and nothing
 // followed that. It does not say that the peer has left the connection open.

@@ -82,7 +82,7 @@ func (p *Pool) exchange(ctx context.Context, w *worker, r *Request) (*Response, 
 			w.conn.SetTimeout(0)
 		}
 		return &Response{
-			Status: status, Header: header, Backend: m.Addr(), Body: &answer{pool: p, worker: w, request: r, ctx: ctx, stop: stop, began: began},
+			Status: status, Header: header, Whole: w.conn.Here(), Backend: m.Addr(), Body: &answer{pool: p, worker: w, request: r, ctx: ctx, stop: stop, began: began},
 		}, nil
 	}
 	stop()

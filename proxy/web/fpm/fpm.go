@@ -52,6 +52,8 @@ type Response struct {
 	Header http.Header
 	// Body must be closed. A Read that fails gives an *Error; io.EOF means that all of the answer was there.
 	Body io.ReadCloser
+	// Whole says that all of the body has come, and is short: reading it waits for nothing.
+	Whole bool
 	// Backend is the address of the one that answered.
 	Backend string
 	Timing  Timing

@@ -33,7 +33,8 @@ type Body struct {
 // Buffers are pieces of memory that are not in use. The zero value is ready.
 type Buffers struct{ idle sync.Pool }
 
-func (b *Buffers) get() *[]byte {
+// Get takes a piece of 32 KiB.
+func (b *Buffers) Get() *[]byte {
 	if p, ok := b.idle.Get().(*[]byte); ok {
 		return p
 	}
@@ -41,7 +42,8 @@ func (b *Buffers) get() *[]byte {
 	return &p
 }
 
-func (b *Buffers) put(p *[]byte) { b.idle.Put(p) }
+// Put gives a piece back that Get gave.
+func (b *Buffers) Put(p *[]byte) { b.idle.Put(p) }
 
 // Take reads a body to its end. size is what it is said to be, or less than 0; more than limit is ErrTooLarge. dir is where files go.
 func Take(r io.Reader, size, limit int64, dir string) (*Body, error) {

@@ -45,8 +45,8 @@ func tell(c chan struct{}) {
 
 // Fill reads the source to its end, or until the stream is stopped, and closes it.
 func (s *Stream) Fill(source io.ReadCloser) {
-	p := s.buf.get()
-	defer s.buf.put(p)
+	p := s.buf.Get()
+	defer s.buf.Put(p)
 	defer func() { _ = source.Close() }()
 	for {
 		n, err := source.Read(*p)
