@@ -31,7 +31,7 @@ type Body struct {
 }
 
 // Buffers are pieces of memory that are not in use. The zero value is ready.
-type Buffers struct{ idle sync.Pool }
+type Buffers struct{ idle, large sync.Pool }
 
 // Get takes a piece of 32 KiB.
 func (b *Buffers) Get() *[]byte {
@@ -44,6 +44,29 @@ func (b *Buffers) Get() *[]byte {
 
 // Put gives a piece back that Get gave.
 func (b *Buffers) Put(p *[]byte) { b.idle.Put(p) }
+
+// atLeast takes a piece for so much, which is all that is kept in memory of a stream at the most.
+func (b *Buffers) atLeast(n int) *[]byte {
+	if n <= 32<<10 {
+		return b.Get()
+	}
+	if p, ok := b.large.Get().(*[]byte); ok {
+		return p
+	}
+	p := make([]byte, ahead)
+	return &p
+}
+
+// back takes a piece of either size back; nil is none.
+func (b *Buffers) back(p *[]byte) {
+	switch {
+	case p == nil:
+	case len(*p) == ahead:
+		b.large.Put(p)
+	default:
+		b.idle.Put(p)
+	}
+}
 
 // Take reads a body to its end. size is what it is said to be, or less than 0; more than limit is ErrTooLarge. dir is where files go.
 func Take(r io.Reader, size, limit int64, dir string) (*Body, error) {

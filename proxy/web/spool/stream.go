@@ -21,7 +21,8 @@ type Stream struct {
 	mu      sync.Mutex
 	change  chan struct{} // Has room for one word that something has changed.
 	room    chan struct{}
-	memory  []byte // What is in memory and not yet read, if there is no file.
+	memory  []byte // What is in memory and not yet read, if there is no file; a part of base.
+	base    *[]byte
 	file    *os.File
 	wrote   int64 // Ends of the file.
 	read    int64
@@ -83,7 +84,7 @@ func (s *Stream) add(p []byte) error {
 	defer tell(s.change)
 	s.total += int64(len(p))
 	if s.file == nil && len(s.memory)+len(p) <= ahead {
-		s.memory = append(s.memory, p...)
+		s.keep(p)
 		return nil
 	}
 	if s.file == nil {
@@ -95,13 +96,36 @@ func (s *Stream) add(p []byte) error {
 		if _, err := f.WriteAt(s.memory, 0); err != nil {
 			return fmt.Errorf("%w: %w", ErrNoRoom, err)
 		}
-		s.wrote, s.memory = int64(len(s.memory)), nil
+		s.wrote = int64(len(s.memory))
+		s.forget()
 	}
 	n, err := s.file.WriteAt(p, s.wrote)
 	if s.wrote += int64(n); err != nil {
 		return fmt.Errorf("%w: %w", ErrNoRoom, err)
 	}
 	return nil
+}
+
+// keep adds to what is in memory. The caller holds mu.
+func (s *Stream) keep(p []byte) {
+	all := len(s.memory) + len(p)
+	switch {
+	case all <= cap(s.memory):
+		s.memory = append(s.memory, p...)
+	case s.base != nil && all <= len(*s.base):
+		s.memory = append(append((*s.base)[:0], s.memory...), p...)
+	default:
+		next := s.buf.atLeast(all)
+		s.memory = append(append((*next)[:0], s.memory...), p...)
+		s.buf.back(s.base)
+		s.base = next
+	}
+}
+
+// forget lets the memory go. The caller holds mu.
+func (s *Stream) forget() {
+	s.buf.back(s.base)
+	s.base, s.memory = nil, nil
 }
 
 func (s *Stream) end(err error) {
@@ -145,7 +169,7 @@ func (s *Stream) Next(p []byte, drained func()) ([]byte, error) {
 		case len(s.memory) > 0:
 			n := copy(p, s.memory)
 			if s.memory = s.memory[n:]; len(s.memory) == 0 {
-				s.memory = nil
+				s.forget()
 			}
 			s.mu.Unlock()
 			tell(s.room)
@@ -185,7 +209,7 @@ func ignoreEOF(err error) error {
 	return err
 }
 
-// Whole gives what is in memory, if that is all there is and the source has ended well.
+// Whole gives what is in memory, if that is all there is and the source has ended well. It is good until Stop.
 func (s *Stream) Whole() ([]byte, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -197,6 +221,7 @@ func (s *Stream) Stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
+	s.forget()
 	if s.file != nil {
 		_ = s.file.Close()
 		s.file = nil
