@@ -162,6 +162,7 @@ func (s *session) endTransaction(x *exchange, w *wait) error {
 		}
 		return &toldError{s.rolledBack()} // Its wait was killed: there is no transaction any more in which the client could go on.
 	}
+	s.log.forgetReads(x)
 	if again, end := s.resumeFirst(x, w); !again {
 		return &toldError{end}
 	}

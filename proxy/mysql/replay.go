@@ -65,7 +65,17 @@ func (s *session) saves(b *backendConn, x *exchange, unrun bool) bool {
 	}
 	why := s.replayable(b, x, unrun)
 	s.log.lost++
+	if why == hinderedNot {
+		s.log.forgetReads(x)
+	}
 	return s.mayReplay(b, why)
+}
+
+// forgetReads has nothing run again where x commits a transaction that has done nothing but read: no other answer is to come from its snapshot.
+func (l *trxLog) forgetReads(x *exchange) {
+	if x.of == classify.Commit && !l.more {
+		l.steps = l.steps[:0]
+	}
 }
 
 // rolledBackBy says whether x's transaction on b is surely undone by the error that answers x, and is to be run again.

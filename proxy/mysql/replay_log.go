@@ -17,6 +17,7 @@ type trxLog struct {
 	text    []byte // The packets of all steps.
 	refused hindrance
 	wrote   bool
+	more    bool // Some statement was more than a plain read: it may hold locks.
 	ids     bool // Some answer had a last insert id.
 	again   int  // How often it was rolled back in favour of another.
 	lost    int  // How often its conn was lost.
@@ -273,5 +274,6 @@ func (s *session) appendStep(x *exchange) {
 	}
 	log.steps = append(log.steps, st)
 	log.wrote = log.wrote || x.writes
+	log.more = log.more || x.writes || !x.repeatable && !beginKinds.has(x.of) && x.of != classify.Empty
 	log.ids = log.ids || log.id != 0
 }

@@ -138,12 +138,26 @@ func TestACommitIsNotRepeated(t *testing.T) {
 			}
 		})
 	}
-	t.Run("nothing written", func(t *testing.T) {
+	t.Run("nothing but read", func(t *testing.T) {
 		d, c := replayDoor(t)
 		c.result("BEGIN")
 		c.result("SELECT a FROM t")
 		d.n[0].On("COMMIT", d.dies())
+		d.n[1].On("SELECT a FROM t", mysqltest.Table("others", "have", "changed it"))
 		c.result("COMMIT")
+		d.expectRan("SELECT a FROM t", 1, 0, 0)
+		d.expectRan("COMMIT", 1, 1, 0)
+		if got := c.query("SELECT 1"); got == "n1" {
+			t.Error("then on the lost node")
+		}
+	})
+	t.Run("nothing written, and locks held", func(t *testing.T) {
+		d, c := replayDoor(t)
+		c.result("BEGIN")
+		c.result("SELECT a FROM t FOR UPDATE")
+		d.n[0].On("COMMIT", d.dies())
+		c.result("COMMIT")
+		d.expectRan("SELECT a FROM t FOR UPDATE", 1, 1, 0)
 		d.expectRan("COMMIT", 1, 1, 0)
 	})
 	t.Run("a rollback", func(t *testing.T) {
