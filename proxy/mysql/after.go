@@ -232,7 +232,11 @@ func (s *session) noteParts(b *backendConn, x *exchange) {
 		found = fateUnknown
 	}
 	if found == fateTold {
-		p.found = int64(a.Rows)
+		n, known := offsetOf(x.sql)
+		if !known || n > 0 && a.Rows == 0 {
+			found = fateUnknown // There may be fewer rows than are to be left out.
+		}
+		p.found = int64(a.Rows) + n
 	}
 	if rows == fateTold {
 		if p.rows = int64(a.Affected); a.Set {

@@ -68,3 +68,20 @@ func TestUsesTables(t *testing.T) {
 		}
 	}
 }
+
+func TestOffsetOf(t *testing.T) {
+	for sql, want := range map[string]int64{
+		"SELECT 1": 0, "SELECT a FROM t LIMIT 5": 0, "SELECT a FROM t LIMIT 0, 10": 0, "SELECT a FROM t limit 20,10 ; ": 20, "SELECT a FROM t LIMIT 10 OFFSET 7": 7, "SELECT a FROM t LIMIT 3 , ?": 3,
+		"SELECT a FROM t LIMIT ?": 0, "SELECT limits, 2 FROM t": 0, "SELECT (SELECT a FROM t LIMIT 1) FROM u": 0, "SELECT a FROM t LIMIT 5 FOR UPDATE": 0,
+		"SELECT a FROM t LIMIT ?, 10": -1, "SELECT a FROM t LIMIT 5 OFFSET ?": -1, "SELECT (SELECT a FROM t LIMIT 1, 1) FROM u": -1, "SELECT a FROM t ORDER BY a OFFSET 2 ROWS": -1,
+		"SELECT (SELECT a FROM t LIMIT 1 OFFSET 3) FROM u LIMIT 4": -1, "SELECT a FROM t LIMIT 2, 3 FOR UPDATE": -1, "SELECT a FROM t LIMIT": 0, "LIMIT ,": -1,
+	} {
+		n, known := offsetOf([]byte(sql))
+		if !known {
+			n = -1
+		}
+		if n != want {
+			t.Errorf("%s: %d, want %d", sql, n, want)
+		}
+	}
+}

@@ -304,6 +304,9 @@ func (s *session) noteTrackers(b *backendConn, x *exchange, entries []byte) {
 			continue // It goes back when the statement ends; the next answer says to what.
 		}
 		s.state.note(e, x.explains)
+		if s.answer.Status&wire.StatusMoreResults != 0 && e.Type == wire.TrackVariable && takenBack(string(e.Name)) {
+			x.strays = append(x.strays, string(e.Name))
+		}
 		switch {
 		case e.Type == wire.TrackSchema:
 			s.schemaIs(b)

@@ -231,7 +231,11 @@ func (s *session) situation() situation {
 
 // mode is how the next statement's text is to be read.
 func (s *session) mode() classify.Mode {
-	return s.read().mode | quotingOf(s.status) | s.srv.modeOfNodes()
+	r := s.read()
+	if r.ownMode && s.state.pins&pinUnknown == 0 {
+		return r.mode | r.quoting | s.srv.modeOfNodes()
+	}
+	return r.mode | quotingOf(s.status) | s.srv.modeOfNodes()
 }
 
 func (s *session) read() *reading {

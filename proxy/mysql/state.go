@@ -355,12 +355,15 @@ func looksNumeric(value string) bool {
 // reading is how the session's statements are to be read, as far as it follows from what the session has set. It is worked out anew when that changes.
 type reading struct {
 	changes uint64
-	mode    classify.Mode // Without the quoting, which the status flags of each answer tell.
-	stay    bool          // Even a pure read must stay on the writer.
-	strict  bool          // The session asks for wsrep_sync_wait.
+	mode    classify.Mode // Without the quoting.
+	quoting classify.Mode // What sql_mode says of quotes, where ownMode says that it is known.
+	ownMode bool
+	stay    bool // Even a pure read must stay on the writer.
+	strict  bool // The session asks for wsrep_sync_wait.
 }
 
-// quoting are the parts of a mode that the status flags tell.
+// quoting are the parts of a mode that the status flags of each answer tell as well. They are not to be trusted where sql_mode is known: what a routine sets is taken back at its end, and its flags
+// stay (measured on 10.11.19).
 const quoting = classify.AnsiQuotes | classify.NoBackslashEscapes
 
 // read works out a reading. login is what follows from the login's collation and the global sql_mode, as long as the session has not set its own.
@@ -375,6 +378,7 @@ func (s *state) read(login classify.Mode) reading {
 	if ownMode {
 		r.mode = r.mode&ofCharset | classify.ModeOf(sqlMode, "utf8mb4")
 	}
+	r.quoting, r.ownMode = r.mode&quoting, ownMode
 	r.mode &^= quoting
 	null, _ := s.value("sql_auto_is_null")
 	sync, _ := s.value("wsrep_sync_wait")

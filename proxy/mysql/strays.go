@@ -82,6 +82,16 @@ func (s *session) askStrays(b *backendConn, names []string) {
 	}
 }
 
+// takenBack says of a variable that the server takes it back at the end of a routine that has set it (MariaDB: sql/sp_head.cc, execute). That it was set is reported with the routine's next result,
+// and that it has gone back is not (measured on 10.11.19).
+func takenBack(name string) bool {
+	switch name {
+	case "sql_mode", "character_set_client", charsetConnection, collationConnection, "character_set_database", "collation_database":
+		return true
+	}
+	return false
+}
+
 // unanswered keeps the session on b, which did not tell what was set there.
 func (s *session) unanswered(b *backendConn, err error) {
 	s.state.pins |= pinUnknown

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"galley/proxy/mysql/mysqltest"
+	"galley/proxy/mysql/wire"
 )
 
 // TestHiddenUserLocks: what is stored, prepared or in a string takes a user lock, and the session stays with it.
@@ -86,5 +87,38 @@ func TestUnansweredAboutVariables(t *testing.T) {
 	c.result("EXECUTE IMMEDIATE 'SET @@time_zone=1'")
 	if got := c.query("SELECT 1"); got != "n1" {
 		t.Errorf("a read on %s", got)
+	}
+}
+
+// TestVariablesTakenBack: the mode that a procedure sets before a result goes back at its end, which the server tells neither by a name nor by its flags.
+func TestVariablesTakenBack(t *testing.T) {
+	d := newDoor(t, 2)
+	d.n[0].On("SELECT LOWER(VARIABLE_NAME)", func(c *mysqltest.Conn, cmd *mysqltest.Command) error {
+		if !strings.Contains(cmd.Text, "'sql_mode'") {
+			t.Errorf("asked %s", cmd.Text)
+		}
+		c.Rows([]string{"a", "b", "c"}, []string{"sql_mode", "PIPES_AS_CONCAT", ""})
+		return nil
+	})
+	d.n[0].On("CALL modes()", func(c *mysqltest.Conn, _ *mysqltest.Command) error {
+		c.Track(wire.TrackVariable, "sql_mode", "NO_BACKSLASH_ESCAPES")
+		c.Status |= wire.StatusNoBackslashEscape
+		c.More = true
+		c.Rows([]string{"a"}, []string{"1"})
+		c.More = false
+		c.OK(wire.OK{})
+		return nil
+	})
+	c := d.client(mysqltest.Login{Caps: mysqltest.TrackingCaps})
+	c.result("SET sql_mode='PIPES_AS_CONCAT'")
+	c.result("CALL modes()")
+	const read = `SELECT 'it\'s', a FROM t WHERE b = 'x; y'` // With the mode of the procedure this would be several statements.
+	if got := c.query(read); got != "n2" {
+		t.Errorf("a read on %s", got)
+	}
+	if !slices.ContainsFunc(d.n[1].Commands(), func(cmd mysqltest.Command) bool {
+		return cmd.Text == read && strings.Contains(cmd.Vars, "sql_mode=PIPES_AS_CONCAT")
+	}) {
+		t.Errorf("the reader ran %q", d.n[1].Texts())
 	}
 }
