@@ -47,13 +47,13 @@ type backendConn struct {
 	longs   int       // Statements with long data for their next execution.
 	usedAt  time.Time // When an answer that was timed ended.
 
+	links[backendConn]
+
 	set       *connSet
 	pool      *connPool
 	owner     *session // Who has it, or had it last.
 	epoch     uint32   // Its owner's, when it got it.
 	in        *connList
-	prev      *backendConn
-	next      *backendConn
 	idleSince int64   // In ticks of the server's.
 	rescue    *rescue // What its owner must read before it does anything else.
 	retire    bool    // It is closed when given back.

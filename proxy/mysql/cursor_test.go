@@ -50,8 +50,7 @@ func TestCursorOnTheWriterKeepsReadsThere(t *testing.T) {
 
 // TestAQuestionIsAlwaysAnswered also where the node refuses to say what galley asks for.
 func TestAQuestionIsAlwaysAnswered(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2)
 		c := d.client()
 		c.result("INSERT INTO t VALUES (1)")

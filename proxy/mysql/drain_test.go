@@ -19,8 +19,7 @@ func (d *door) drained(t *testing.T, began time.Time) time.Duration {
 }
 
 func TestDrainEndsIdleSessions(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2)
 		idle, used := d.client(), d.client()
 		used.query("SELECT 1")
@@ -41,8 +40,7 @@ func TestDrainEndsIdleSessions(t *testing.T) {
 }
 
 func TestDrainWaitsForStatementsAndTransactions(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2)
 		running, trx := d.client(), d.client()
 		d.n[1].On("SELECT 1", mysqltest.Delay(2*time.Second, mysqltest.Usual()))
@@ -70,8 +68,7 @@ func TestDrainWaitsForStatementsAndTransactions(t *testing.T) {
 }
 
 func TestDrainCutsAfterGrace(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2)
 		running, trx := d.client(), d.client()
 		d.n[1].On("SELECT 1", mysqltest.Hang())
@@ -91,8 +88,7 @@ func TestDrainCutsAfterGrace(t *testing.T) {
 }
 
 func TestDrainCutAtOnce(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2)
 		c := d.client()
 		c.result("BEGIN")
@@ -134,8 +130,7 @@ func TestCommandsThatArriveDuringADrain(t *testing.T) {
 
 // TestNewClientsDuringADrain are not taken.
 func TestNewClientsDuringADrain(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 1)
 		trx := d.client()
 		trx.result("BEGIN")

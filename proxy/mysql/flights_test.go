@@ -105,8 +105,7 @@ func TestFlightsGiveUp(t *testing.T) {
 }
 
 func TestMaxInFlight(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2, func(c *config.MySQL) {
 			c.MaxInFlight, c.Pool.WaitForConnection = 2, 5*time.Second
 			c.Limits = []config.Limit{{User: "other", MaxInFlight: 1}}
@@ -134,12 +133,8 @@ func TestMaxInFlight(t *testing.T) {
 		if msg := clients["other2"].failed("the execution", err, 1226); msg != "User 'other' has exceeded the 'max_in_flight' resource (current value: 1)" {
 			t.Errorf("told %q", msg)
 		}
-		if err := <-first; err != nil {
-			t.Error(err)
-		}
-		if err := <-second; err != nil {
-			t.Error(err)
-		}
+		answered(t, first)
+		answered(t, second)
 		clients["app2"].query("SELECT 1")
 		first, second = asking(clients["app1"], "INSERT INTO t VALUES (1)"), asking(clients["app2"], "INSERT INTO t VALUES (1)")
 		synctest.Wait()

@@ -38,8 +38,7 @@ func (d *door) open(want ...string) []cluster.WritingSession {
 }
 
 func TestGateHoldsWhatHasNotBegun(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 3)
 		trx, writer, reader, beginner, locker := d.client(), d.client(), d.client(), d.client(), d.client()
 		trx.result("BEGIN")
@@ -84,8 +83,7 @@ func TestGateHoldsWhatHasNotBegun(t *testing.T) {
 
 // TestGateSeesWritesUntilTheirAnswer: a write that runs is under way as long as its client has no answer.
 func TestGateSeesWritesUntilTheirAnswer(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2)
 		c, reading := d.client(), d.client()
 		gate := make(chan struct{})
@@ -95,14 +93,10 @@ func TestGateSeesWritesUntilTheirAnswer(t *testing.T) {
 		synctest.Wait()
 		before := d.open("running")
 		close(gate)
-		if err := <-write; err != nil {
-			t.Error(err)
-		}
+		answered(t, write)
 		synctest.Wait()
 		d.open()
-		if err := <-read; err != nil {
-			t.Error(err)
-		}
+		answered(t, read)
 		c.result("BEGIN")
 		if now := d.open("in transaction"); now[0].ID != before[0].ID || now[0].Serial == before[0].Serial {
 			t.Errorf("%+v after %+v", now, before)
@@ -114,8 +108,7 @@ func TestGateSeesWritesUntilTheirAnswer(t *testing.T) {
 }
 
 func TestGateAndKill(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2)
 		c := d.client()
 		release := d.srv.Hold()
@@ -130,8 +123,7 @@ func TestGateAndKill(t *testing.T) {
 }
 
 func TestTransactionsAreEnded(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2)
 		idle, rolling, pinned, running := d.client(), d.client(), d.client(), d.client()
 		pinned.result("SELECT GET_LOCK('a', 1)")
@@ -204,8 +196,7 @@ func TestTransactionsThatAreEndedAreRunAgain(t *testing.T) {
 }
 
 func TestDrainedNodeIsLeft(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 3)
 		gate := make(chan struct{})
 		slow := "/* galley:node=n3 */ SELECT slow"
@@ -239,9 +230,7 @@ func TestDrainedNodeIsLeft(t *testing.T) {
 		}
 		trx.result("COMMIT")
 		close(gate)
-		if err := <-read; err != nil {
-			t.Error(err)
-		}
+		answered(t, read)
 		synctest.Wait()
 		if n := d.n[2].Conns(); n != 0 {
 			t.Errorf("%d conns to the drained node", n)
@@ -256,8 +245,7 @@ func TestDrainedNodeIsLeft(t *testing.T) {
 // TestAKilledWaitEndsAnEndedTransaction: a transaction that was taken off the old writer and is not run again, as its statement was killed while it waited for the new one, is told as rolled back. Its client
 // would take it for open else, and have a part of it written.
 func TestAKilledWaitEndsAnEndedTransaction(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2, replaying)
 		c, killer := d.client(), d.client()
 		c.result("BEGIN")
@@ -277,8 +265,7 @@ func TestAKilledWaitEndsAnEndedTransaction(t *testing.T) {
 
 // TestATransactionIsEndedOnANodeThatHangs: it is run again on the new writer although the old one does not answer the ROLLBACK.
 func TestATransactionIsEndedOnANodeThatHangs(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2, replaying)
 		c := d.client()
 		c.result("BEGIN")

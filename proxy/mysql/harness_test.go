@@ -68,6 +68,13 @@ func testAccounts(tb testing.TB) *cluster.AccountSet {
 	return set
 }
 
+// withAccounts is for a test whose bubble (synctest) begins: the accounts are imported before, in real time.
+func withAccounts(t *testing.T) *testing.T {
+	t.Helper()
+	testAccounts(t)
+	return t
+}
+
 // requireRow is the row of an account without a password that requires something of its connection.
 func requireRow(user, require string) mysqltest.AccountRow {
 	return mysqltest.AccountRow{User: user, Host: "%", Priv: `{"plugin":"mysql_native_password","authentication_string":"",` + require + `}`}

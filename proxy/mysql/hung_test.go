@@ -30,9 +30,7 @@ func TestTransactionsLeaveANodeThatHangs(t *testing.T) {
 			answer := asking(c, at)
 			d.n[0].Await(t, at)
 			d.hang()
-			if err := <-answer; err != nil {
-				t.Error(err)
-			}
+			answered(t, answer)
 			idle.result("SELECT a FROM t")
 			idle.result("COMMIT")
 			d.expectRan("SELECT a FROM t", 0, 1, 0)
@@ -57,9 +55,7 @@ func TestTransactionsLeaveANodeThatHangs(t *testing.T) {
 			default:
 			}
 			close(gate)
-			if err := <-answer; err != nil {
-				t.Error(err)
-			}
+			answered(t, answer)
 			d.expectRan(at, 1, 0, 0)
 		})
 	}
@@ -82,9 +78,7 @@ func TestALockingReadIsRunAgain(t *testing.T) {
 		answer := asking(c, sql)
 		d.n[0].Await(t, sql)
 		d.hang()
-		if err := <-answer; err != nil {
-			t.Error(err)
-		}
+		answered(t, answer)
 		d.expectRan(sql, 1, 1, 0)
 	})
 }

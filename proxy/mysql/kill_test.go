@@ -102,7 +102,6 @@ func TestKillForms(t *testing.T) {
 }
 
 func TestKillWaiting(t *testing.T) {
-	testAccounts(t) // Imported in real time.
 	full := func(c *config.MySQL) {
 		c.Pool = config.Pool{Multiplex: true, MaxPerNode: 1, MaxWaiting: 10, Opening: 1, WaitForConnection: time.Hour, IdleTime: time.Minute, Lifetime: time.Hour, MaxStatements: 10}
 	}
@@ -119,7 +118,7 @@ func TestKillWaiting(t *testing.T) {
 	} {
 		for _, form := range []string{"KILL %d", "KILL QUERY %d"} {
 			t.Run(name+", "+form, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				synctest.Test(withAccounts(t), func(t *testing.T) {
 					d := newDoor(t, 2, test.change)
 					c, target := d.client(), d.client()
 					test.block(d)

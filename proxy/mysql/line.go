@@ -28,7 +28,7 @@ const turnAtMost = time.Second
 // line is those who wait. Safe for use by many goroutines.
 type line struct {
 	mu    sync.Mutex
-	of    [lineKinds]struct{ first, last *place }
+	of    [lineKinds]chain[place, *place]
 	seq   uint64
 	n     int
 	bytes int64
@@ -37,13 +37,14 @@ type line struct {
 
 // place is where a session stands; the line's mu guards it.
 type place struct {
-	seq        uint64
-	kind       lineKind
-	size       int64
-	in         bool
-	turn       chan struct{} // Closed when nobody of its kind is before it.
-	out        chan struct{} // Closed when it is let go.
-	prev, next *place
+	links[place]
+
+	seq  uint64
+	kind lineKind
+	size int64
+	in   bool
+	turn chan struct{} // Closed when nobody of its kind is before it.
+	out  chan struct{} // Closed when it is let go.
 }
 
 // enter puts p into the line, where it was before if it has a number already, and lets those go for whom there is no room any more. It is false where p itself is too large.
@@ -60,21 +61,14 @@ func (l *line) enter(p *place, most int, mostBytes int64) bool {
 	}
 	p.in, p.turn, p.out = true, make(chan struct{}), make(chan struct{})
 	q := &l.of[p.kind]
-	p.prev, p.next = q.last, nil
-	for p.prev != nil && p.prev.seq > p.seq {
-		p.prev, p.next = p.prev.prev, p.prev
+	before := q.last
+	for before != nil && before.seq > p.seq {
+		before = before.prev
 	}
-	if p.prev != nil {
-		p.prev.next = p
-	} else {
-		q.first = p
+	if before == nil {
 		close(p.turn)
 	}
-	if p.next != nil {
-		p.next.prev = p
-	} else {
-		q.last = p
-	}
+	q.insert(p, before)
 	l.n++
 	l.bytes += p.size
 	for l.n > most || l.bytes > mostBytes {
@@ -107,17 +101,6 @@ func (l *line) leave(p *place) {
 
 // remove takes p out; mu is held.
 func (l *line) remove(p *place) {
-	q := &l.of[p.kind]
-	if p.prev != nil {
-		p.prev.next = p.next
-	} else {
-		q.first = p.next
-	}
-	if p.next != nil {
-		p.next.prev = p.prev
-	} else {
-		q.last = p.prev
-	}
 	if next := p.next; next != nil && p.prev == nil {
 		select {
 		case <-next.turn: // Its turn had come before p came back.
@@ -125,7 +108,8 @@ func (l *line) remove(p *place) {
 			close(next.turn)
 		}
 	}
-	p.in, p.prev, p.next = false, nil, nil
+	p.in = false
+	l.of[p.kind].cut(p)
 	l.n--
 	l.bytes -= p.size
 }

@@ -130,7 +130,7 @@ func TestLineUnderLoad(t *testing.T) {
 }
 
 // waiters sends one write from each of n clients, one behind the other, while there is no writer. The answers come on the channels.
-func (d *door) waiters(t *testing.T, n int, sql string) (answers []chan error) {
+func (d *door) waiters(t *testing.T, n int, sql string) (answers []<-chan error) {
 	t.Helper()
 	for i := range n {
 		c, done := d.client(), make(chan error, 1)
@@ -152,11 +152,7 @@ func TestWaitingStatementsGoOnInOrder(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 	d.cluster.Set(d.n[0], d.n[1])
-	for _, a := range answers {
-		if err := <-a; err != nil {
-			t.Error(err)
-		}
-	}
+	answered(t, answers...)
 	if l := d.srv.Line(); l.Sessions != 0 || l.Bytes != 0 || l.LetGo != 0 {
 		t.Errorf("%+v", l)
 	}
@@ -181,11 +177,7 @@ func TestTheOldestIsLetGo(t *testing.T) {
 			}
 		}
 		d.cluster.Set(d.n[0], d.n[1])
-		for _, a := range answers[2:] {
-			if err := <-a; err != nil {
-				t.Error(err)
-			}
-		}
+		answered(t, answers[2:]...)
 		for i, want := range []int{0, 0, 1, 1, 1} {
 			d.expectRan(fmt.Sprintf("INSERT INTO t VALUES (%d)", i), want, 0)
 		}
@@ -206,11 +198,7 @@ func TestTheOldestIsLetGo(t *testing.T) {
 			t.Errorf("%+v", l)
 		}
 		d.cluster.Set(d.n[0], d.n[1])
-		for _, a := range answers[1:] {
-			if err := <-a; err != nil {
-				t.Error(err)
-			}
-		}
+		answered(t, answers[1:]...)
 	})
 	t.Run("a login", func(t *testing.T) {
 		d := newDoor(t, 2, func(c *config.MySQL) { c.MaxWaitingForNode = 1 })
@@ -234,8 +222,6 @@ func TestTheOldestIsLetGo(t *testing.T) {
 			t.Error("the login went on")
 		}
 		d.cluster.Set(d.n[0], d.n[1])
-		if err := <-second; err != nil {
-			t.Error(err)
-		}
+		answered(t, second)
 	})
 }

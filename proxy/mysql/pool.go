@@ -71,6 +71,8 @@ type connSet struct {
 
 // waiter is a session that waits for a conn.
 type waiter struct {
+	links[waiter]
+
 	key     poolKey
 	node    *cluster.Node
 	login   *login
@@ -78,9 +80,8 @@ type waiter struct {
 	since   time.Time
 	ch      chan delivery
 
-	in         atomic.Pointer[connSet] // In whose queue it is; it changes under the mutex of that.
-	woken      bool                    // Told to look up, and has not yet.
-	prev, next *waiter
+	in    atomic.Pointer[connSet] // In whose queue it is; it changes under the mutex of that.
+	woken bool                    // Told to look up, and has not yet.
 }
 
 // delivery is what a waiter gets: a conn that is its own, or the error of the opening of one, or nothing in time. With woken it is to look whether it still wants one, and waits on.

@@ -17,8 +17,7 @@ import (
 
 // TestWhoHoldsTheConns: two conns, one kept by a temporary table, one by a transaction, and a third session that waits until it gets an error.
 func TestWhoHoldsTheConns(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 1, func(c *config.MySQL) {
 			c.Pool.MaxPerNode, c.Pool.MaxPerUser, c.Pool.WaitForConnection = 2, 50, 10*time.Second
 		})

@@ -42,8 +42,7 @@ func precedeDoor(t *testing.T) (d *door, trx, write <-chan error, goOn chan stru
 }
 
 func TestTransactionsThatAreRunAgainGoFirst(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d, trx, write, goOn := precedeDoor(t)
 		close(goOn)
 		for what, answer := range map[string]<-chan error{"the transaction": trx, "the write": write} {
@@ -60,25 +59,19 @@ func TestTransactionsThatAreRunAgainGoFirst(t *testing.T) {
 
 // TestTransactionsThatAreRunAgainHoldOthersForAWhile only: one that does not get on keeps nobody for long.
 func TestTransactionsThatAreRunAgainHoldOthersForAWhile(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		_, trx, write, goOn := precedeDoor(t)
 		time.Sleep(precedeAtMost)
-		if err := <-write; err != nil {
-			t.Error(err)
-		}
+		answered(t, write)
 		pending(t, "a transaction", trx)
 		close(goOn)
-		if err := <-trx; err != nil {
-			t.Error(err)
-		}
+		answered(t, trx)
 	})
 }
 
 // TestWithoutAWriterNobodyWaitsLonger: where no writer comes, what is kept back is told so when its time is over.
 func TestWithoutAWriterNobodyWaitsLonger(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2, replaying)
 		c, other := d.client(), d.client()
 		c.result("BEGIN")

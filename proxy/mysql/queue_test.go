@@ -17,8 +17,7 @@ func crowded(c *config.MySQL) {
 
 // TestWaitsAreBounded: a session waits for a conn as long as it may and not much longer, whoever else waits, and those that came first are served first.
 func TestWaitsAreBounded(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 1, crowded)
 		holder := d.client()
 		holder.result("BEGIN")
@@ -54,8 +53,7 @@ func TestWaitsAreBounded(t *testing.T) {
 
 // TestWaitersFollowTheView: who waits for a conn to a node that is not the writer any more goes to the one that is, at once.
 func TestWaitersFollowTheView(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2, crowded)
 		d.client().result("BEGIN")
 		var answers []<-chan error
@@ -79,8 +77,7 @@ func TestWaitersFollowTheView(t *testing.T) {
 
 // TestWaiterKeepsItsPlace: a change of the view that does not touch it, and a wake-up for nothing, cost a session neither its place nor its wait.
 func TestWaiterKeepsItsPlace(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2, crowded)
 		holder := d.client()
 		holder.result("BEGIN")
@@ -100,11 +97,7 @@ func TestWaiterKeepsItsPlace(t *testing.T) {
 			t.Fatalf("%d sessions wait", n)
 		}
 		holder.result("COMMIT")
-		for _, answer := range []<-chan error{first, second} {
-			if err := <-answer; err != nil {
-				t.Error(err)
-			}
-		}
+		answered(t, first, second)
 		d.expectRan("INSERT INTO t VALUES (1)", 1, 0)
 	})
 }

@@ -11,8 +11,7 @@ import (
 
 // TestIdleSessionsSleep: sessions that do nothing are hardly looked at, one that has a command is looked at in each tick, and one that has ended is forgotten.
 func TestIdleSessionsSleep(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 1, func(c *config.MySQL) { c.MaxExecutionTime = time.Second })
 		var clients []*testClient
 		for range 10 {

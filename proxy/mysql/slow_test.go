@@ -18,7 +18,6 @@ const heldAtMost = 300 << 10
 
 // TestSlowReader: of a result that its client takes slowly or not at all galley holds little, compressed or not, and the node waits.
 func TestSlowReader(t *testing.T) {
-	testAccounts(t)
 	for _, test := range []struct {
 		size    int
 		client  wire.Capability
@@ -37,7 +36,7 @@ func TestSlowReader(t *testing.T) {
 				size = 2 << 20 // Each row is a write of the node's.
 			}
 			t.Run(fmt.Sprintf("%d MB of rows of %d, client %x, node %s", size>>20, row, test.client, test.setting), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { slowReader(t, size, row, test.client, test.setting) })
+				synctest.Test(withAccounts(t), func(t *testing.T) { slowReader(t, size, row, test.client, test.setting) })
 			})
 		}
 	}

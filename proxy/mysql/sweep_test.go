@@ -30,7 +30,6 @@ func until(t *testing.T, what string, holds func() bool) {
 }
 
 func TestWaitTimeout(t *testing.T) {
-	testAccounts(t) // Imported in real time.
 	interactive := mysqltest.Login{Caps: mysqltest.PlainCaps | wire.ClientInteractive}
 	tests := []struct {
 		name  string
@@ -45,7 +44,7 @@ func TestWaitTimeout(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			synctest.Test(withAccounts(t), func(t *testing.T) {
 				d := newDoor(t, 2)
 				d.cluster.Update(func(v *cluster.View) {
 					v.Server.WaitTimeout, v.Server.InteractiveTimeout = 50*time.Second, 20*time.Second
@@ -67,7 +66,7 @@ func TestWaitTimeout(t *testing.T) {
 		})
 	}
 	t.Run("a reset", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		synctest.Test(withAccounts(t), func(t *testing.T) {
 			d := newDoor(t, 1)
 			c := d.client()
 			c.result("SET wait_timeout = 3")
@@ -80,12 +79,11 @@ func TestWaitTimeout(t *testing.T) {
 }
 
 func TestMaxExecutionTime(t *testing.T) {
-	testAccounts(t) // Imported in real time.
 	limits := func(c *config.MySQL) {
 		c.MaxExecutionTime = 10 * time.Second
 		c.Limits = []config.Limit{{User: "other", MaxExecutionTime: 2 * time.Second}}
 	}
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2, limits)
 		for _, n := range d.n {
 			n.On("SELECT SLOW", mysqltest.Hang())
@@ -114,7 +112,7 @@ func TestMaxExecutionTime(t *testing.T) {
 			t.Errorf("%d kills", n)
 		}
 	})
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2, limits)
 		d.n[1].On("SELECT SLOW", mysqltest.Hang())
 		c, killer := d.client(), d.client()

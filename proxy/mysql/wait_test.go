@@ -25,10 +25,19 @@ func asking(c *testClient, sql string) <-chan error {
 	return done
 }
 
+// answered waits for answers, none of which may be an error.
+func answered(t *testing.T, answers ...<-chan error) {
+	t.Helper()
+	for i, answer := range answers {
+		if err := <-answer; err != nil {
+			t.Errorf("answer %d of %d: %v", i+1, len(answers), err)
+		}
+	}
+}
+
 func TestWaitForAWriter(t *testing.T) {
 	for _, comes := range []time.Duration{time.Millisecond, 3 * time.Second, 14999 * time.Millisecond} {
-		testAccounts(t) // Imported in real time.
-		synctest.Test(t, func(t *testing.T) {
+		synctest.Test(withAccounts(t), func(t *testing.T) {
 			d := newDoor(t, 2)
 			c := d.client()
 			c.query("SELECT 1")
@@ -56,8 +65,7 @@ func TestWaitForAWriter(t *testing.T) {
 }
 
 func TestNoWriterComes(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2)
 		c := d.client()
 		d.cluster.Set(nil, d.n[1])
@@ -80,8 +88,7 @@ func TestNoWriterComes(t *testing.T) {
 }
 
 func TestWaitingMayBeOff(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2, func(c *config.MySQL) { c.WaitForNode = 0 })
 		c := d.client()
 		d.cluster.Set(nil, d.n[1])
@@ -95,8 +102,7 @@ func TestWaitingMayBeOff(t *testing.T) {
 
 // TestNodeThatCannotBeReached: the view still has it, and dialing fails until the view changes.
 func TestNodeThatCannotBeReached(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2)
 		c := d.client()
 		d.n[0].Kill()
@@ -106,17 +112,14 @@ func TestNodeThatCannotBeReached(t *testing.T) {
 			t.Errorf("%d probes asked for in 2 s", probes)
 		}
 		d.n[0].Revive()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
+		answered(t, done)
 		d.expectRan("INSERT INTO t VALUES (1)", 1, 0)
 	})
 }
 
 func TestNodeThatRefusesLoginsForNow(t *testing.T) {
 	for _, code := range []uint16{1047, 1040, 1053} {
-		testAccounts(t) // Imported in real time.
-		synctest.Test(t, func(t *testing.T) {
+		synctest.Test(withAccounts(t), func(t *testing.T) {
 			d := newDoor(t, 2)
 			c := d.client()
 			d.n[0].RefuseLogins(wire.NewError(code, "WSREP has not yet prepared node for application use"))
@@ -131,8 +134,7 @@ func TestNodeThatRefusesLoginsForNow(t *testing.T) {
 }
 
 func TestNodeThatHangsAtLogin(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2)
 		c := d.client()
 		d.n[0].On("SET SESSION session_track_system_variables='*'", mysqltest.Hang())
@@ -140,9 +142,7 @@ func TestNodeThatHangsAtLogin(t *testing.T) {
 		done := asking(c, "INSERT INTO t VALUES (1)")
 		time.Sleep(time.Second)
 		d.cluster.Set(d.n[1], d.n[0])
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
+		answered(t, done)
 		if took := time.Since(began); took > 5*time.Second {
 			t.Errorf("after %s, where the connect timeout is 5s", took)
 		}
@@ -152,8 +152,7 @@ func TestNodeThatHangsAtLogin(t *testing.T) {
 
 // TestRefusedWriteWaitsForTheNextView: a node that is not ready any more is left as soon as the view says so.
 func TestRefusedWriteWaitsForTheNextView(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2)
 		c := d.client()
 		c.result("INSERT INTO t VALUES (0)")
@@ -161,9 +160,7 @@ func TestRefusedWriteWaitsForTheNextView(t *testing.T) {
 		done := asking(c, "INSERT INTO t VALUES (1)")
 		time.Sleep(4 * time.Second)
 		d.cluster.Set(d.n[1], d.n[1])
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
+		answered(t, done)
 		if d.n[1].Ran("INSERT INTO t VALUES (1)") != 1 {
 			t.Errorf("ran %v", d.ran("INSERT INTO t VALUES (1)"))
 		}
@@ -179,8 +176,7 @@ func TestRefusedWriteWaitsForTheNextView(t *testing.T) {
 }
 
 func TestConnectWaitsForANode(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2)
 		d.cluster.Set(nil)
 		began := time.Now()
@@ -201,8 +197,7 @@ func TestConnectWaitsForANode(t *testing.T) {
 }
 
 func TestHandshakeTimeout(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 1)
 		nc := d.raw()
 		began := time.Now()
@@ -223,8 +218,7 @@ func TestHandshakeTimeout(t *testing.T) {
 
 // TestIdleSessionsAreKept: after the login nothing ends a session that says nothing.
 func TestIdleSessionsAreKept(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2)
 		c := d.client()
 		time.Sleep(24 * time.Hour)
@@ -236,8 +230,7 @@ func TestIdleSessionsAreKept(t *testing.T) {
 
 // TestWaitersEndWithTheServer: a session that waits for a node ends when galley does, and its statement does not run.
 func TestWaitersEndWithTheServer(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		d := newDoor(t, 2)
 		c := d.client()
 		d.cluster.Update(func(v *cluster.View) { v.Writer = -1 })
@@ -282,7 +275,5 @@ func TestWhoWaitsForTheLeaveToWriteHasNoConn(t *testing.T) {
 		t.Errorf("%d conns to the writer, %d idle", open, idle)
 	}
 	lease(nil)
-	if err := <-answer; err != nil {
-		t.Error(err)
-	}
+	answered(t, answer)
 }

@@ -1,0 +1,88 @@
+package mysql
+
+// links are the neighbours of an item in a chain, kept in the item itself.
+type links[T any] struct{ prev, next *T }
+
+func (l *links[T]) neighbours() *links[T] { return l }
+
+// linked is an item that has links.
+type linked[T any] interface {
+	*T
+	neighbours() *links[T]
+}
+
+// chain is a list of items that keep their own links: it allocates nothing, and an item is taken out without being looked for.
+type chain[T any, P linked[T]] struct{ first, last P }
+
+// insert puts p behind prev, or in front of all where that is nil.
+func (l *chain[T, P]) insert(p, prev P) {
+	next := l.first
+	if prev != nil {
+		next = prev.neighbours().next
+		prev.neighbours().next = p
+	} else {
+		l.first = p
+	}
+	if next != nil {
+		next.neighbours().prev = p
+	} else {
+		l.last = p
+	}
+	*p.neighbours() = links[T]{prev, next}
+}
+
+// cut takes p out.
+func (l *chain[T, P]) cut(p P) {
+	at := p.neighbours()
+	if at.prev != nil {
+		P(at.prev).neighbours().next = at.next
+	} else {
+		l.first = at.next
+	}
+	if at.next != nil {
+		P(at.next).neighbours().prev = at.prev
+	} else {
+		l.last = at.prev
+	}
+	*at = links[T]{}
+}
+
+// waitList is a queue of waiters.
+type waitList struct {
+	chain[waiter, *waiter]
+
+	of *connSet
+	n  int
+}
+
+func (l *waitList) push(w *waiter) {
+	l.insert(w, l.last)
+	w.in.Store(l.of)
+	l.n++
+}
+
+func (l *waitList) remove(w *waiter) {
+	l.cut(w)
+	w.in.Store(nil)
+	l.n--
+}
+
+// connList is a list of idle conns.
+type connList struct {
+	chain[backendConn, *backendConn]
+}
+
+func (l *connList) pushFront(b *backendConn) {
+	b.in = l
+	l.insert(b, nil)
+}
+
+func (l *connList) pushBack(b *backendConn) {
+	b.in = l
+	l.insert(b, l.last)
+}
+
+func (l *connList) remove(b *backendConn) {
+	b.in = nil
+	l.cut(b)
+}
