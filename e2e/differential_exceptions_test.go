@@ -15,7 +15,7 @@ type exception struct {
 	tracking bool   // Only where the client has asked for session tracking.
 }
 
-// exceptions are all of them; proxy/mysql/DESIGN.md ("What differs from a node") says what a client sees. Eight more are no statements:
+// exceptions are all of them; proxy/mysql/GUARANTEES.md ("What differs from a node") says what a client sees. Eight more are no statements:
 //
 //   - that a definition has changed since a statement was prepared (0x400) is told by the conn on which it was prepared before, and by no other; the columns' definitions come with each answer;
 //   - the bit 0x4000 in EOF packets of clients without session tracking: it says that there is something to be read that they have not asked for, and galley takes it out;
