@@ -239,7 +239,7 @@ func (s *session) catchUpNode(b *backendConn, x *exchange, t target) error {
 	}
 	w := waitFor{what: what, usable: func() bool {
 		view := s.srv.cluster.View()
-		return b == s.writer.conn || s.bound(b) || s.hintNode != "" || slices.ContainsFunc(view.Readers, func(i int) bool { return view.Nodes[i].Backend == b.node.Backend })
+		return b == s.writer.conn && b.writesIn(view) || s.bound(b) || s.hintNode != "" || slices.ContainsFunc(view.Readers, func(i int) bool { return view.Nodes[i].Backend == b.node.Backend })
 	}}
 	if t == toReader && b != s.writer.conn {
 		w.limit = s.srv.config().CausalWait

@@ -36,6 +36,12 @@ func hangs(view *cluster.View, node *cluster.Node) bool {
 	return node.Reason == cluster.ProbeTimeout && w != nil && w.Backend != node.Backend
 }
 
+// writesIn says whether b is a conn to the writer. A statement that has chosen it and waits there for what was committed must not stay with a node that hangs: it has not begun.
+func (b *backendConn) writesIn(view *cluster.View) bool {
+	w := view.WriterNode()
+	return w != nil && w.Backend == b.node.Backend
+}
+
 // losesRole says whether what is open on a node is lost as far as writing goes: it hangs, or galleys have agreed on another writer and do not wait for it.
 func losesRole(view *cluster.View, node *cluster.Node) bool {
 	return hangs(view, node) || view.Permit(node.Backend) == cluster.Refused

@@ -187,8 +187,9 @@ func (s *Server) Serve(ctx, cut context.Context, listeners ...net.Listener) erro
 	defer func() {
 		<-swept
 		s.endLife()
+		s.conns.end() // What is asked of a node that hangs is not waited for.
 		s.openers.Wait()
-		s.conns.end()
+		s.conns.end() // What was opened meanwhile.
 	}()
 	ended := make(chan error, len(listeners))
 	for _, l := range listeners {
