@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"galley/cluster/clusterlab"
+	"galley/e2e/child"
 )
 
 // everything says whether what takes long and is seldom needed runs too: make e2e-all.
@@ -49,7 +50,7 @@ func run(m *testing.M) (code int) {
 	}
 	defer os.RemoveAll(dir)
 	began := time.Now()
-	bin, err := buildGalley(ctx, dir)
+	bin, err := child.Binary(ctx, dir)
 	if err != nil {
 		return failed("build galley", err)
 	}
@@ -92,20 +93,6 @@ func failed(what string, err error) int {
 		fmt.Fprintf(os.Stderr, "galley's log ends with\n%s\n", suite.galley.logTail(40))
 	}
 	return 1
-}
-
-func buildGalley(ctx context.Context, dir string) (string, error) {
-	if bin := os.Getenv("E2E_GALLEY"); bin != "" {
-		return filepath.Abs(bin)
-	}
-	bin := filepath.Join(dir, "galley")
-	// The linker setting is the Makefile's: it keeps the runtime's sysmon from parking.
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, "-ldflags", "-X=runtime.godebugDefault=schedtrace=2000000000", "galley/cmd/galley")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
-	}
-	return bin, nil
 }
 
 // errGone ends every waiting.

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+
+	"galley/e2e/child"
 )
 
 // The names of the doors.
@@ -176,7 +177,7 @@ func (s *site) startGalley(ctx context.Context, name, binary, mysql string, node
 	}
 	d := &door{name: name, reads: addrs[0], writes: addrs[0], admin: addrs[1], proxy: p}
 	err = p.await(ctx, func(ctx context.Context) error {
-		if err := get(ctx, "http://"+addrs[1]+"/readyz"); err != nil {
+		if err := child.Answers(ctx, addrs[1], "/readyz"); err != nil {
 			return err
 		}
 		return s.ping(ctx, addrs[0])
@@ -186,22 +187,6 @@ func (s *site) startGalley(ctx context.Context, name, binary, mysql string, node
 		return nil, err
 	}
 	return d, nil
-}
-
-func get(ctx context.Context, url string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	_ = resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", url, resp.Status)
-	}
-	return nil
 }
 
 // freeAddrs are addresses that were free a moment ago.

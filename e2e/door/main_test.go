@@ -7,10 +7,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509/pkix"
-	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -21,6 +19,7 @@ import (
 	"time"
 
 	"galley/cluster/clusterlab"
+	"galley/e2e/child"
 	"galley/proxy/proxytest"
 )
 
@@ -56,13 +55,9 @@ func run(m *testing.M) int {
 	if err := os.Chmod(dir, 0o755); err != nil { // The servers run as another user.
 		setup{}.Fatal(err)
 	}
-	site.dir, site.bin = dir, os.Getenv("E2E_GALLEY")
-	if site.bin == "" {
-		site.bin = filepath.Join(dir, "galley")
-		cmd := exec.CommandContext(ctx, "go", "build", "-o", site.bin, "galley/cmd/galley")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			setup{}.Fatal(err, string(out))
-		}
+	site.dir = dir
+	if site.bin, err = child.Binary(ctx, dir); err != nil {
+		setup{}.Fatal(err)
 	}
 	site.nodes = proxytest.NewAuthority(setup{}, dir, pkix.Name{CommonName: "nodes"})
 	site.clients = proxytest.NewAuthority(setup{}, dir, pkix.Name{Country: []string{"SE"}, CommonName: "clients"})
@@ -112,17 +107,7 @@ func serve(t *testing.T, mysql, cluster string) *galley {
 			t.Logf("galley's log:\n%s", g.logged())
 		}
 	})
-	eventually(t, func() error {
-		resp, err := http.Get("http://" + g.admin + "/readyz")
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			return errors.New(resp.Status)
-		}
-		return nil
-	})
+	eventually(t, func() error { return child.Answers(site.ctx, g.admin, "/readyz") })
 	return g
 }
 

@@ -6,9 +6,7 @@ package web
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -18,6 +16,7 @@ import (
 	"time"
 
 	"galley/cluster/clusterlab"
+	"galley/e2e/child"
 )
 
 // town is what all tests share.
@@ -77,12 +76,9 @@ func build(ctx context.Context) (down func(), err error) {
 	if err := os.Chmod(filepath.Join(town.dir, "sessions"), 0o1777); err != nil {
 		return down, err
 	}
-	bin := os.Getenv("E2E_GALLEY")
-	if bin == "" {
-		bin = filepath.Join(town.dir, "galley")
-		if out, err := exec.CommandContext(ctx, "go", "build", "-o", bin, "galley/cmd/galley").CombinedOutput(); err != nil {
-			return down, fmt.Errorf("%w: %s", err, out)
-		}
+	bin, err := child.Binary(ctx, town.dir)
+	if err != nil {
+		return down, err
 	}
 	for range 2 {
 		pool, err := clusterlab.StartFPM(ctx, clusterlab.FPMOptions{
@@ -159,7 +155,7 @@ func serve(ctx context.Context, bin string) (end func(), err error) {
 	}
 	until := time.Now().Add(time.Minute)
 	for {
-		if err = ready(ctx); err == nil {
+		if err = child.Answers(ctx, town.admin, "/readyz"); err == nil {
 			return end, nil
 		}
 		if time.Now().After(until) {
@@ -169,22 +165,6 @@ func serve(ctx context.Context, bin string) (end func(), err error) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-}
-
-func ready(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+town.admin+"/readyz", nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return errors.New(resp.Status)
-	}
-	return nil
 }
 
 // word is one that nobody has used.

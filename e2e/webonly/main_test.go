@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"galley/cluster/clusterlab"
+	"galley/e2e/child"
 )
 
 // suite is what all tests share.
@@ -47,13 +48,10 @@ func run(ctx context.Context, m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	suite.dir, suite.galley = dir, os.Getenv("E2E_GALLEY")
-	if suite.galley == "" {
-		suite.galley = filepath.Join(dir, "galley")
-		if out, err := exec.CommandContext(ctx, "go", "build", "-o", suite.galley, "galley/cmd/galley").CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "%v: %s\n", err, out)
-			return 1
-		}
+	suite.dir = dir
+	if suite.galley, err = child.Binary(ctx, dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	return m.Run()
 }
@@ -135,17 +133,7 @@ func (g *galley) configure(t *testing.T, web string) {
 func (g *galley) start(t *testing.T) {
 	t.Helper()
 	g.process = begin(t, "galley", nil, suite.galley, "serve", "-c", g.file)
-	eventually(t, "galley is ready", func() error {
-		resp, err := http.Get("http://" + g.admin + "/healthz")
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("%s", resp.Status)
-		}
-		return nil
-	})
+	eventually(t, "galley is ready", func() error { return child.Answers(t.Context(), g.admin, "/healthz") })
 }
 
 // status gives a part of /api/status.
