@@ -307,16 +307,13 @@ func (s *session) place(x *exchange, class *classify.Class, sql []byte) (target,
 	}
 	s.leaveReader(class)
 	x.unreported = unreportedIn(class, sql)
-	x.changes = s.pinChanges(x, class)
-	locks := s.hidden(x, class, sql)
-	if locks {
-		x.changes = append(x.changes, pinChange{hold: hold{pin: pinUserLock}, anyway: true})
-	}
+	begun, stays := s.hidden(x, class, sql)
+	x.changes = append(s.pinChanges(x, class), begun...)
 	s.constantsOf(x, class)
 	x.defined = s.defines(class, sql)
 	x.forWriter = s.onReader() && forWriter(class, sql, x.changes)
 	now := s.situationOf(x.stmt, sql)
-	now.stay = now.stay || locks || len(x.strays) > 0
+	now.stay = now.stay || stays
 	t, reason := route(class, now)
 	return t, reason, nil
 }

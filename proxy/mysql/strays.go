@@ -16,8 +16,9 @@ import (
 // maxStrays is how many variables are remembered that a statement prepared by name may set.
 const maxStrays = 100
 
-// hidden says what x's statement may do out of the server's sight: take user locks, set variables.
-func (s *session) hidden(x *exchange, c *classify.Class, sql []byte) (locks bool) {
+// hidden says what x's statement may begin out of the server's sight, and notes in x what it may set so. stays says that it is for the writer.
+func (s *session) hidden(x *exchange, c *classify.Class, sql []byte) (begun []pinChange, stays bool) {
+	locks := false
 	locks, x.strays = s.srv.engines.Stored().Find(sql)
 	const texts = kindSet(1<<classify.Prepare | 1<<classify.Execute | 1<<classify.Call | 1<<classify.Other)
 	assigns := c.Flags.Has(classify.AssignsUserVariable | classify.IntoVar | classify.ConstantUserVariable)
@@ -34,7 +35,23 @@ func (s *session) hidden(x *exchange, c *classify.Class, sql []byte) (locks bool
 	if c.Kind == classify.Execute || c.Flags.Has(classify.MultiStatement) {
 		x.strays = append(x.strays, s.state.strays...)
 	}
-	return locks
+	if locks {
+		begun = append(begun, pinChange{hold: hold{pin: pinUserLock}, anyway: true})
+	}
+	if c.Kind == classify.TempTable && s.selectsUnknown(sql) {
+		begun = append(begun, pinChange{hold: hold{pin: pinTempTable}, anyway: true}) // CREATE TEMPORARY TABLE … SELECT f(), and f creates one itself.
+	}
+	return begun, locks || len(x.strays) > 0
+}
+
+// selectsUnknown says whether the SELECT of a definition calls a function that may do anything.
+func (s *session) selectsUnknown(sql []byte) bool {
+	at := bytes.Index(bytes.ToLower(sql), []byte("select"))
+	if at < 0 {
+		return false
+	}
+	c := classify.Statement(sql[at:], s.mode())
+	return c.Flags.Has(classify.UnknownFunction)
 }
 
 // mentionsLock says whether GET_LOCK stands in a text, maybe within a string.

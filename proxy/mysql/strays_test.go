@@ -122,3 +122,15 @@ func TestVariablesTakenBack(t *testing.T) {
 		t.Errorf("the reader ran %q", d.n[1].Texts())
 	}
 }
+
+// TestHiddenTemporaryTables: one that a function has created in a statement that then fails keeps the session on its conn.
+func TestHiddenTemporaryTables(t *testing.T) {
+	d := newDoor(t, 2)
+	const sql = "CREATE TEMPORARY TABLE x AS SELECT f()"
+	d.n[0].On(sql, mysqltest.Fail(1050, "Table 'x' already exists"))
+	c := d.client()
+	c.fails(sql, 1050)
+	if got := c.query("SELECT a FROM x"); got != "n1" {
+		t.Errorf("a read on %s", got)
+	}
+}
