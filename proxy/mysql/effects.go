@@ -21,6 +21,12 @@ type effects struct {
 
 // effectsOf gives the effects of a statement. Its text is looked at for the first words, where the class says no more than that it shows something or does not matter.
 func effectsOf(c *classify.Class, sql []byte) effects {
+	const questions = classify.FoundRows | classify.RowCount | classify.Warnings
+	if c.Kind == classify.DDL && c.Flags.Has(questions) && !fillsTable(sql) {
+		named := *c // It keeps them for later, or has a table of that name.
+		named.Flags &^= questions
+		c = &named
+	}
 	e := effects{opaque: opaque(c), sequence: c.Flags.Has(classify.Sequence)}
 	e.assigns = c.Flags.Has(classify.AssignsUserVariable|classify.IntoVar|classify.ConstantUserVariable) || c.Kind == classify.Set && c.Flags.Has(classify.UserVariable)
 	const binders = kindSet(1<<classify.Set | 1<<classify.SetGlobal | 1<<classify.XA | 1<<classify.Handler | 1<<classify.TempTable | 1<<classify.Prepare)
@@ -64,6 +70,11 @@ func effectsOf(c *classify.Class, sql []byte) effects {
 		e.rows = fateKept
 	}
 	return e
+}
+
+// fillsTable says whether a definition may be CREATE TABLE … SELECT, which runs at once.
+func fillsTable(sql []byte) bool {
+	return mentions(sql, "select") && (startsWith(sql, "create", "table") || startsWith(sql, "create", "or", "replace", "table"))
 }
 
 // opaque says whether a statement may do anything, whatever its text.

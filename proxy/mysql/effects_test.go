@@ -85,3 +85,15 @@ func TestOffsetOf(t *testing.T) {
 		}
 	}
 }
+
+func TestNamesThatAskNothing(t *testing.T) {
+	for sql, want := range map[string]parts{
+		"CREATE TABLE found_rows(a INT)": 0, "CREATE FUNCTION f() RETURNS INT RETURN FOUND_ROWS()": 0, "CREATE VIEW v AS SELECT ROW_COUNT() AS n": 0,
+		"CREATE TABLE t AS SELECT FOUND_ROWS() AS n": partFound, "CREATE OR REPLACE TABLE t SELECT ROW_COUNT() AS n": partRows, "INSERT INTO t VALUES (FOUND_ROWS())": partFound,
+	} {
+		c := classify.Statement([]byte(sql), 0)
+		if e := effectsOf(&c, []byte(sql)); e.asks != want || e.needs&tieLast != 0 != (want != 0) {
+			t.Errorf("%s: %b %b", sql, e.asks, e.needs)
+		}
+	}
+}
