@@ -2,9 +2,11 @@ package main
 
 import (
 	"net"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"galley/config"
 )
@@ -39,5 +41,28 @@ func TestCheckOfAWebTier(t *testing.T) {
 	}
 	if strings.Contains(out.String(), "Writer:") || strings.Contains(out.String(), "a.example") {
 		t.Errorf("printed:\n%s", &out)
+	}
+}
+
+func TestCheckOfPurging(t *testing.T) {
+	here, private := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	cached := []config.Site{{Hosts: []string{"a"}}, {Hosts: []string{"b"}, Cache: time.Minute}}
+	for name, test := range map[string]struct {
+		web  config.Web
+		want string
+	}{
+		"by a proxy that is not named": {config.Web{Listen: "127.0.0.1:8080", Sites: cached}, "127.0.0.1:8080"},
+		"by name":                      {config.Web{Listen: "localhost:8080", Sites: cached, TrustedNetworks: private}, "localhost:8080"},
+		"by IPv6, with TLS":            {config.Web{TLS: config.WebTLS{Listen: "[::1]:443"}, Sites: cached}, "[::1]:443"},
+		"a named proxy":                {config.Web{Listen: "127.0.0.1:8080", Sites: cached, TrustedNetworks: here}, ""},
+		"a PROXY header":               {config.Web{Listen: "[::1]:8080", Sites: cached, ProxyNetworks: here}, ""},
+		"no cache":                     {config.Web{Listen: "127.0.0.1:8080", Sites: cached[:1]}, ""},
+		"all addresses":                {config.Web{Listen: ":8080", Sites: cached}, ""},
+		"another address":              {config.Web{Listen: "10.0.0.1:8080", Sites: cached}, ""},
+		"no web":                       {config.Web{}, ""},
+	} {
+		if got := purgedByAnybody(&test.web); got != test.want {
+			t.Errorf("%s: %q", name, got)
+		}
 	}
 }
