@@ -27,6 +27,7 @@ type Stream struct {
 	wrote   int64 // Ends of the file.
 	read    int64
 	total   int64
+	enough  int64 // What Settle waits for; nobody is told of less.
 	done    bool
 	err     error
 	stopped bool
@@ -81,8 +82,9 @@ func (s *Stream) add(p []byte) error {
 		<-s.room
 	}
 	defer s.mu.Unlock()
-	defer tell(s.change)
-	s.total += int64(len(p))
+	if s.total += int64(len(p)); s.total > s.enough {
+		defer tell(s.change)
+	}
 	if s.file == nil && len(s.memory)+len(p) <= ahead {
 		s.keep(p)
 		return nil
@@ -143,18 +145,21 @@ func (s *Stream) end(err error) {
 func (s *Stream) Settle(piece int64, wait time.Duration) (size int64, whole bool, err error) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
-	for {
+	for over := false; ; {
 		s.mu.Lock()
 		size, whole, err = s.total, s.done && s.err == nil, s.err
-		done := s.done
+		done := s.done || size > piece || over
+		if s.enough = piece; done {
+			s.enough = 0
+		}
 		s.mu.Unlock()
-		if done || size > piece {
+		if done {
 			return size, whole, err
 		}
 		select {
 		case <-s.change:
 		case <-timer.C:
-			return size, whole, err
+			over = true
 		}
 	}
 }
