@@ -55,6 +55,7 @@ type backendConn struct {
 	epoch     uint32   // Its owner's, when it got it.
 	in        *connList
 	idleSince int64   // In ticks of the server's.
+	lentIn    uint32  // The turn of the width in which its session got it; 0 while it is idle.
 	rescue    *rescue // What its owner must read before it does anything else.
 	retire    bool    // It is closed when given back.
 

@@ -111,7 +111,7 @@ func TestMaxInFlight(t *testing.T) {
 			c.Limits = []config.Limit{{User: "other", MaxInFlight: 1}}
 		})
 		for _, n := range d.n {
-			n.On("INSERT", mysqltest.Delay(10*time.Second, mysqltest.Done()))
+			n.On("INSERT", mysqltest.Delay(12*time.Second, mysqltest.Done())) // No wait ends in the same moment.
 		}
 		within := d.client()
 		within.result("BEGIN")

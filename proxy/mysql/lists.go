@@ -86,3 +86,31 @@ func (l *connList) remove(b *backendConn) {
 	b.in = nil
 	l.cut(b)
 }
+
+// pop takes an idle conn out of p. Those that broke meanwhile are dropped.
+func (c *connSet) pop(p *connPool) *backendConn {
+	for _, l := range []*connList{&p.plain, &p.left} {
+		for l.first != nil {
+			b := l.first
+			c.unlink(b)
+			if !b.lost.Load() {
+				return b
+			}
+			c.forgetConn(b)
+		}
+	}
+	return nil
+}
+
+// popFor takes an idle conn that w may use.
+func (c *connSet) popFor(w *waiter) *backendConn {
+	if b := c.pop(c.pool(w.key)); b != nil || w.key.bare {
+		return b
+	}
+	bare := w.key // One that has no schema yet will do as well.
+	bare.bare = true
+	if q := c.pools[bare]; q != nil {
+		return c.pop(q)
+	}
+	return nil
+}

@@ -67,6 +67,11 @@ type connSet struct {
 	opening int
 	idle    int
 	gone    bool // The view has no such node any more.
+
+	width  width
+	lent   uint32 // The turn of the width, from 1 on.
+	young  [2]int // Conns that sessions have got in this turn and in the one before.
+	served uint64 // Conns that came back in this turn.
 }
 
 // waiter is a session that waits for a conn.
@@ -103,7 +108,7 @@ const (
 )
 
 func newConnSet(srv *Server, node *balancer.Backend) *connSet {
-	c := &connSet{srv: srv, node: node, applying: newApplying(), conns: map[*backendConn]struct{}{}, pools: map[poolKey]*connPool{}, users: map[string]int{}}
+	c := &connSet{srv: srv, node: node, applying: newApplying(), conns: map[*backendConn]struct{}{}, pools: map[poolKey]*connPool{}, users: map[string]int{}, lent: 1}
 	c.queue.of = c
 	return c
 }
@@ -136,18 +141,10 @@ func (c *connSet) take(w *waiter) (b *backendConn, room bool) {
 	defer c.mu.Unlock()
 	p := c.pool(w.key)
 	p.login, p.used = *w.login, c.srv.tick.Load()
-	if b := c.pop(p); b != nil {
-		c.handOver(b, w.session)
-		return b, true
-	}
-	if !w.key.bare { // One that has no schema yet will do as well.
-		bare := w.key
-		bare.bare = true
-		if q := c.pools[bare]; q != nil {
-			if b := c.pop(q); b != nil {
-				c.handOver(b, w.session)
-				return b, true
-			}
+	if c.queue.first == nil || !c.enoughWork() {
+		if b := c.popFor(w); b != nil {
+			c.handOver(b, w.session)
+			return b, true
 		}
 	}
 	if c.queue.n >= c.srv.config().Pool.MaxWaiting {
@@ -176,33 +173,21 @@ func (c *connSet) pool(key poolKey) *connPool {
 	return p
 }
 
-// pop takes an idle conn out of p. Those that broke meanwhile are dropped.
-func (c *connSet) pop(p *connPool) *backendConn {
-	for _, l := range []*connList{&p.plain, &p.left} {
-		for l.first != nil {
-			b := l.first
-			c.unlink(b)
-			if !b.lost.Load() {
-				return b
-			}
-			c.forgetConn(b)
-		}
-	}
-	return nil
-}
-
 // unlink takes b out of the idle ones.
 func (c *connSet) unlink(b *backendConn) {
 	b.in.remove(b)
 	c.idle--
+	c.lend(b)
 }
 
-// handOver makes b the session's. Who had it before is told where to find what it has left there.
+// handOver makes b the session's, or nobody's. Who had it before is told where to find what it has left there.
 func (c *connSet) handOver(b *backendConn, s *session) {
-	if b.owner == s && b.epoch == s.epoch.Load() {
+	if b.owner == s && (s == nil || b.epoch == s.epoch.Load()) {
 		return
 	}
-	c.moved.Add(1)
+	if s != nil {
+		c.moved.Add(1)
+	}
 	if b.missed() {
 		b.rescue = newRescue(b, b.own)
 		b.owner.leave(b.rescue)
@@ -213,7 +198,10 @@ func (c *connSet) handOver(b *backendConn, s *session) {
 	if b.foreign |= b.dirt; b.foreign&tieMaybe != 0 {
 		b.foreign |= tieVariables
 	}
-	b.owner, b.epoch, b.own, b.dirt, b.synced, b.left = s, s.epoch.Load(), 0, 0, 0, 0
+	b.owner, b.epoch, b.own, b.dirt, b.synced, b.left = s, 0, 0, 0, 0, 0
+	if s != nil {
+		b.epoch = s.epoch.Load()
+	}
 }
 
 // own makes of b, which the session has, one of its present epoch.
@@ -232,6 +220,7 @@ func (b *backendConn) missed() bool {
 func (c *connSet) give(b *backendConn) {
 	b.endRescue()
 	c.mu.Lock()
+	c.unlend(b)
 	if b.lost.Load() || b.killers.Load() != 0 || b.retire || c.tooOld(b) || b.pool.stale && !c.awaited(b) || c.gone || drained(b.node) || c.spent(b) || len(b.Window()) > 0 {
 		c.forgetConn(b)
 		c.bury(b)
@@ -251,7 +240,7 @@ func (c *connSet) give(b *backendConn) {
 		c.mu.Unlock()
 		return
 	}
-	c.deliver(b)
+	c.rest(b)
 	c.mu.Unlock()
 }
 
@@ -286,6 +275,7 @@ func (c *connSet) deliver(b *backendConn) {
 		return
 	}
 	c.queue.remove(w)
+	c.lend(b)
 	c.handOver(b, w.session)
 	w.ch <- delivery{b: b}
 }
@@ -326,12 +316,19 @@ func (c *connSet) pump(now time.Time) {
 	for _, p := range c.pools {
 		p.seen = 0
 	}
+	resting := 0
 	for w := c.queue.first; w != nil && c.opening < conf.Opening && !c.gone; w = w.next {
 		full := len(c.conns)+c.opening >= c.srv.limit(w.node)
 		if full && c.idle == 0 {
 			return
 		}
 		p := c.pool(w.key)
+		if p.plain.first != nil { // What is waited for is that one may work.
+			if resting++; resting > lookAhead {
+				return
+			}
+			continue
+		}
 		if p.seen++; p.seen <= p.opens || p.open >= easyConns && !c.mayGrow(p, w, now) {
 			continue
 		}
@@ -407,6 +404,7 @@ func (c *connSet) forgetConn(b *backendConn) {
 		return
 	}
 	delete(c.conns, b)
+	c.unlend(b)
 	b.pool.open--
 	c.countUser(b.pool.key.user, -1)
 }

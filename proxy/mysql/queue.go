@@ -43,6 +43,7 @@ func (c *connSet) lookAfter() {
 		c.queue.remove(w)
 		w.ch <- delivery{late: true}
 	}
+	c.turn(now)
 	c.pump(now)
 	c.watchQueue(now)
 }
