@@ -29,7 +29,7 @@ func TestWidth(t *testing.T) {
 		"nothing any more":   {stuck, narrowest, conns, conns},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // noise
+			r := rand.New(rand.NewPCG(1, 2))
 			now := time.Now()
 			w := width{most: c.from, last: now}
 			all, turns := 0, 0
