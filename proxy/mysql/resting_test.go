@@ -61,8 +61,7 @@ func quiet(t *testing.T, set *connSet, conns int) {
 
 // TestConnsRest: while sessions wait, no more conns work than are to, and those who wait are served in order.
 func TestConnsRest(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		const conns, work, clients = 6, 2, 36
 		d, set := fewWork(t, conns, work)
 		var most atomic.Int32
@@ -90,8 +89,7 @@ func TestConnsRest(t *testing.T) {
 
 // TestSlowStatementsHaveAllConns: statements that take their time keep nobody from a conn.
 func TestSlowStatementsHaveAllConns(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		const conns, clients = 6, 30
 		d, set := fewWork(t, conns, 2)
 		var most atomic.Int32
@@ -115,8 +113,7 @@ func TestSlowStatementsHaveAllConns(t *testing.T) {
 
 // TestRestingConnsAreForAll: where all conns are one user's, another one gets some although that user's sessions wait, and both are served then.
 func TestRestingConnsAreForAll(t *testing.T) {
-	testAccounts(t) // Imported in real time.
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
 		const conns = 6
 		d, set := fewWork(t, conns, 2)
 		d.n[0].On("SELECT", taking(4*time.Millisecond, new(atomic.Int32), 0))
