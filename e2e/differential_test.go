@@ -44,10 +44,11 @@ func TestDifferential(t *testing.T) {
 		return
 	}
 	for attempt := 1; ; attempt++ {
+		before := d.galley.writerChanges(t)
 		d.run(t)
 		settle(t)
 		now := d.galley.writer(t)
-		if now == d.writer {
+		if now == d.writer && d.galley.writerChanges(t) == before {
 			break
 		}
 		if attempt == 3 {
@@ -216,6 +217,22 @@ func (g *galleyProcess) writer(t *testing.T) *clusterlab.Node {
 		t.Fatal(err)
 	}
 	return found
+}
+
+// writerChanges is what a galley's metrics say of changes of its writer.
+func (g *galleyProcess) writerChanges(t *testing.T) string {
+	t.Helper()
+	text, err := g.get(suite.ctx, "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "galley_writer_changes_total") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "")
 }
 
 // pair is a session: its two connections.
