@@ -137,7 +137,7 @@ func TestReloadOfSites(t *testing.T) {
 
 // TestClientThatReadsNothingIsCut holds for what is sent from memory and by the kernel; one that reads slowly but steadily gets all of it.
 func TestClientThatReadsNothingIsCut(t *testing.T) {
-	b := serve(t, func(c *config.Web) { c.WriteTimeout = 1500 * time.Millisecond }) // A steady client has no more than that for a pause on a slow machine.
+	b := serve(t, func(c *config.Web) { c.WriteTimeout = 3 * time.Second }) // A steady client has no more than that for a pause on a slow machine.
 	b.put(t, "big.bin", strings.Repeat("0123456789abcdef", 2<<20))
 	ask := func() net.Conn {
 		nc, err := net.Dial("tcp", b.addr)
@@ -161,7 +161,7 @@ func TestClientThatReadsNothingIsCut(t *testing.T) {
 	steady := ask()
 	defer steady.Close()
 	n := 0
-	for p := make([]byte, 1<<20); ; time.Sleep(60 * time.Millisecond) { // Longer in all than the timeout.
+	for p := make([]byte, 1<<20); ; time.Sleep(100 * time.Millisecond) { // Longer in all than the timeout.
 		m, err := io.ReadFull(steady, p)
 		if n += m; err != nil {
 			break
