@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"galley/proxy/admin"
@@ -65,7 +67,7 @@ func (t *webTier) backend(key string) (*fpm.Pool, string, error) {
 	defer t.mu.Unlock()
 	p := t.pools[name]
 	if p == nil {
-		return nil, "", fmt.Errorf("there is no pool %q of php-fpm backends", name)
+		return nil, "", fmt.Errorf("there is no pool %q of php-fpm backends; there are %s", name, strings.Join(slices.Sorted(maps.Keys(t.pools)), ", "))
 	}
 	return p.Pool, address, nil
 }

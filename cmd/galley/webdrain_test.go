@@ -206,6 +206,10 @@ func TestWebProblems(t *testing.T) {
 				"warning: ACME brings no certificate for a.test: no such host. Ports 80 and 443 of that name have to lead to galley, and web.acme.storage has to be writable. It",
 			},
 		},
+		"no directory": {
+			&admin.Web{Sites: []admin.WebSite{{Name: "a.test", Root: "/srv/a"}, {Name: "b.test", Root: "/srv/gone", NoRoot: true}}},
+			[]string{"error: The site b.test cannot use /srv/gone: when it was last asked"},
+		},
 		"database gone": {&admin.Web{Database: "there is no writer: none", Pools: pool(func(*admin.WebPool) {}).Pools}, []string{"warning: The database keeps pages waiting: there is no writer: none."}},
 	}
 	for name, tt := range tests {

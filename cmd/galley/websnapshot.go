@@ -57,7 +57,7 @@ func (t *webTier) running() []*fpm.Pool {
 
 func sitePart(s *web.SiteSnapshot) admin.WebSite {
 	site := admin.WebSite{
-		Name: s.Name, Hosts: s.Hosts, Pool: s.Pool, Root: s.Root, WordPress: s.WordPress, Running: s.Running, SentBytes: uint64(s.Bytes),
+		Name: s.Name, Hosts: s.Hosts, Pool: s.Pool, Root: s.Root, NoRoot: s.NoRoot, WordPress: s.WordPress, Running: s.Running, SentBytes: uint64(s.Bytes),
 		Answers: admin.WebAnswers{
 			Informed: uint64(s.Classes[1]), OK: uint64(s.Classes[2]), Redirected: uint64(s.Classes[3]), ClientErrors: uint64(s.Classes[4]), ServerErrors: uint64(s.Classes[5]),
 		},
@@ -164,6 +164,14 @@ func webProblems(now time.Time, w *admin.Web) []admin.Problem {
 		for _, u := range p.Unresolved {
 			all = append(all, admin.Problem{
 				Severity: admin.SeverityWarning, Text: fmt.Sprintf("The backend %s of the pool %s cannot be looked up: %s", u.Name, p.Name, u.Error), Do: "See its name in the DNS, or in web.pools.",
+			})
+		}
+	}
+	for i := range w.Sites {
+		if site := &w.Sites[i]; site.NoRoot {
+			all = append(all, admin.Problem{
+				Severity: admin.SeverityError, Text: "The site " + site.Name + " cannot use " + site.Root + ": when it was last asked for something, the directory could not be opened, and the answer was 404.",
+				Do: "Make the directory, or let the user that galley runs as read it; the next request finds it.",
 			})
 		}
 	}

@@ -43,6 +43,7 @@ type WebSite struct {
 	Hosts     []string
 	Pool      string // empty for files alone
 	Root      string
+	NoRoot    bool // it could not be opened when it was last asked for
 	WordPress bool
 	Running   int64 // scripts under way, with those that wait for a worker
 	Waiting   int64 // for a worker

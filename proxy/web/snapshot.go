@@ -37,6 +37,8 @@ type SiteSnapshot struct {
 	Bytes   int64
 	// Cache is nil for a site without a page cache.
 	Cache *cache.SiteStats
+	// NoRoot says that Root could not be opened when it was last asked for: its files and scripts are answered with 404.
+	NoRoot bool
 	// Files and Scripts are times from a request's header to the end of its answer.
 	Files, Scripts []Step
 }
@@ -64,6 +66,7 @@ func (s *Server) Snapshot() Snapshot {
 			Name: h.name, Hosts: slices.Clone(h.conf.Hosts), Pool: h.conf.Pool, Root: h.conf.Root, WordPress: h.conf.Preset == config.PresetWordPress,
 			Running: c.running.Load(), Bytes: c.sent.Load(), Files: c.fileTimes.steps(), Scripts: c.scriptTimes.steps(),
 		}
+		site.NoRoot = h.root != nil && h.root.Missing()
 		for i := range c.totals {
 			site.Classes[i] = c.totals[i].Load()
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -277,14 +278,16 @@ func (p *Pool) each(backend string, do func(*member)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	known := false
+	names := make([]string, 0, len(p.members))
 	for _, m := range p.members {
+		names = append(names, m.Addr())
 		if m.Addr() == backend || m.source == backend {
 			known = true
 			do(m)
 		}
 	}
 	if !known {
-		return fmt.Errorf("%w: %s in the pool %s", ErrUnknownBackend, backend, p.name)
+		return fmt.Errorf("%w: %s in the pool %s; there are %s", ErrUnknownBackend, backend, p.name, strings.Join(names, ", "))
 	}
 	p.topUp()
 	return nil

@@ -54,6 +54,9 @@ func (r *Root) Check() error {
 	return err
 }
 
+// Missing says that the directory could not be opened when it was last asked for. It looks at nothing itself.
+func (r *Root) Missing() bool { return r.open.Load() == nil }
+
 // Real is where the directory is, links resolved: what php-fpm's opcache tells one deploy from another by.
 func (r *Root) Real() string {
 	if o := r.current(time.Now()); o != nil {

@@ -254,6 +254,18 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	t.Error(what)
 }
 
+func TestMissing(t *testing.T) {
+	for _, tt := range []struct {
+		dir     string
+		missing bool
+	}{{t.TempDir(), false}, {filepath.Join(t.TempDir(), "gone"), true}} {
+		r := static.NewRoot(tt.dir, nil)
+		if err := r.Check(); (err != nil) != tt.missing || r.Missing() != tt.missing {
+			t.Errorf("%s: %v, missing %t", tt.dir, err, r.Missing())
+		}
+	}
+}
+
 func TestChangesAreSeen(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir+"/one/a.txt", "before")
