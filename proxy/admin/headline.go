@@ -25,7 +25,10 @@ type headline struct {
 
 // newHeadline decides what is the most important thing to say, worst first.
 func newHeadline(s Snapshot) headline {
-	h := joined(s, mainHeadline(s))
+	h := headline{Level: levelWarn, Text: "Galley is stopping", Detail: "It takes no new clients; what has begun may end."}
+	if !s.Stopping {
+		h = joined(s, mainHeadline(s))
+	}
 	if h.Call == "" {
 		h.Call = h.Text
 	}
@@ -63,12 +66,7 @@ func mainHeadline(s Snapshot) headline {
 
 // calmHeadline is for a cluster of which every node is used.
 func calmHeadline(s Snapshot, writer string) headline {
-	errs := 0
-	for _, p := range s.Problems {
-		if p.Severity == SeverityError {
-			errs++
-		}
-	}
+	errs := errorsOf(s)
 	all := fmt.Sprintf("%s, writer %s", nodes(len(s.Nodes)), writer)
 	switch {
 	case errs > 0:
@@ -84,6 +82,17 @@ func calmHeadline(s Snapshot, writer string) headline {
 		h.Detail += " " + queueLine(s)
 	}
 	return h
+}
+
+// errorsOf counts the problems that are errors.
+func errorsOf(s Snapshot) int {
+	n := 0
+	for _, p := range s.Problems {
+		if p.Severity == SeverityError {
+			n++
+		}
+	}
+	return n
 }
 
 // splitHeadline says that there are two clusters where there should be one.
@@ -106,7 +115,7 @@ func noWriterDetail(s Snapshot, used []NodeRow) string {
 	if len(used) == 0 {
 		return "No node can be read either. " + waiting
 	}
-	return fmt.Sprintf("Reads go on at %s. %s", nodes(len(used)), waiting)
+	return fmt.Sprintf("Reads go on at %s, but may have to wait where they must see the newest writes. %s", nodes(len(used)), waiting)
 }
 
 func clusterLine(c Cluster) string {

@@ -20,7 +20,10 @@ func TestHeadlineSaysTheWorstFirst(t *testing.T) {
 		"read-only":            {func(s *Snapshot) { s.Cluster.Degraded, s.Cluster.Outage, s.Cluster.Writer = true, "x", "" }, levelBad, "Read-only: no primary component"},
 		"split brain":          {func(s *Snapshot) { s.Cluster.SplitBrain = "x" }, levelBad, "Split brain: there are two primary components"},
 		"stopping":             {func(s *Snapshot) { s.Ready, s.NotReady = false, "shutting down" }, levelWarn, "Not ready: shutting down"},
-		"donor":                {func(s *Snapshot) { s.Nodes[2].Role, s.Nodes[2].Reason = RoleIdle, "donor" }, levelWarn, "2 of 3 nodes usable: node3 is donor"},
+		"stopping, php-fpm is let go": {func(s *Snapshot) {
+			s.Stopping, s.Ready, s.Web = true, false, &Web{Pools: []WebPool{{Name: "php"}}}
+		}, levelWarn, "Galley is stopping"},
+		"donor": {func(s *Snapshot) { s.Nodes[2].Role, s.Nodes[2].Reason = RoleIdle, "donor" }, levelWarn, "2 of 3 nodes usable: node3 is donor"},
 		"two out": {func(s *Snapshot) {
 			s.Nodes[1].Role, s.Nodes[1].Reason = RoleOut, "unreachable"
 			s.Nodes[2].Role, s.Nodes[2].Reason = RoleOut, "behind_view"

@@ -146,15 +146,25 @@ func newMoment(at, now time.Time) moment {
 	return moment{ISO: at.UTC().Format(time.RFC3339), Text: at.UTC().Format("2006-01-02 15:04:05"), Ago: age(now.Sub(at)) + " ago"}
 }
 
+// passing tells of a reason for having no writer that is over when there is one, and says nothing of how it came to that.
+func passing(reason string) bool {
+	switch reason {
+	case "starting", "no_lease", "lease_stalled", "handover":
+		return true
+	}
+	return false
+}
+
 func writerViews(s Snapshot) []writerView {
 	changes := slices.Clone(s.Cluster.WriterHistory)
 	slices.SortStableFunc(changes, func(a, b WriterChange) int { return b.At.Compare(a.At) })
 	out := make([]writerView, 0, shownWriters)
 	for _, c := range changes[:min(len(changes), shownWriters)] {
-		out = append(out, writerView{
-			When: newMoment(c.At, s.At), Reason: humanReason(c.Reason),
-			From: firstOf(nodeName(s, c.From), "none"), To: firstOf(nodeName(s, c.To), "none"),
-		})
+		v := writerView{When: newMoment(c.At, s.At), From: firstOf(nodeName(s, c.From), "none"), To: firstOf(nodeName(s, c.To), "none")}
+		if c.From != "" || !passing(c.Reason) {
+			v.Reason = humanReason(c.Reason)
+		}
+		out = append(out, v)
 	}
 	return out
 }

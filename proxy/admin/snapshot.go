@@ -16,6 +16,7 @@ type Snapshot struct {
 	StartedAt  time.Time
 	Ready      bool
 	NotReady   string // why not, in words; empty when ready
+	Stopping   bool   // it has been told to stop
 	ConfigPath string
 	Instance   string
 	Cluster    Cluster

@@ -53,7 +53,7 @@ func TestWebHeadline(t *testing.T) {
 			func(_ *Snapshot, p *WebPool) { p.Backends[1].State, p.Backends[1].Reason = BackendDown, "not_fastcgi" },
 			levelWarn, "1 of 2 backends of the pool php in use: 10.0.0.12:9000 is down (not fastcgi)", "Requests go to the others. Database: All good: 3 nodes, writer node1, 0 waiting.",
 		},
-		"one drained": {func(_ *Snapshot, p *WebPool) { p.Backends[1].State = BackendDraining }, levelOK, "All good: 3 nodes, writer node1, 0 waiting", "Every node of shop is in use. Web: 2 sites, 1 php-fpm backend."},
+		"one drained": {func(_ *Snapshot, p *WebPool) { p.Backends[1].State = BackendDraining }, levelOK, "All good: 3 nodes, writer node1, 0 waiting", "Every node of shop is in use. Web: 2 sites, 1 of 2 php-fpm backends in use."},
 		"none": {
 			func(_ *Snapshot, p *WebPool) {
 				p.Backends[0].State, p.Backends[1].State, p.Waiting = BackendDown, BackendDraining, 1
@@ -77,7 +77,13 @@ func TestWebHeadline(t *testing.T) {
 				s.Cluster.Writer, s.Cluster.NoWriter, p.Backends[1].State = "", "non_primary", BackendDown
 				p.Backends[1].Reason = "refused"
 			},
-			levelBad, "No writer: non primary", "Reads go on at 3 nodes. Nobody waits. 1 of 2 backends of the pool php in use: 10.0.0.12:9000 is down (refused).",
+			levelBad, "No writer: non primary", "Reads go on at 3 nodes, but may have to wait where they must see the newest writes. Nobody waits. 1 of 2 backends of the pool php in use: 10.0.0.12:9000 is down (refused).",
+		},
+		"alone, with a problem": {
+			func(s *Snapshot, _ *WebPool) {
+				s.WebOnly, s.Nodes, s.Problems = true, nil, []Problem{{Severity: SeverityError, Text: "x"}}
+			},
+			levelWarn, "2 sites, 2 php-fpm backends: 1 problem to look at", "See below what is wrong.",
 		},
 		"alone": {func(s *Snapshot, _ *WebPool) { s.WebOnly, s.Nodes = true, nil }, levelOK, "All good: 2 sites, 2 php-fpm backends", "Galley is a web tier alone here."},
 		"alone, stopping": {

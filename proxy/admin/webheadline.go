@@ -123,12 +123,17 @@ func waitingRequests(n int64) string {
 }
 
 func webLine(w *Web) string {
-	used := 0
+	used, all := 0, 0
 	for i := range w.Pools {
 		used += usableBackends(&w.Pools[i])
+		all += len(w.Pools[i].Backends)
 	}
 	text := plural(len(w.Sites), "site")
-	if len(w.Pools) > 0 {
+	switch {
+	case len(w.Pools) == 0:
+	case used < all:
+		text += fmt.Sprintf(", %d of %s in use", used, plural(all, "php-fpm backend"))
+	default:
 		text += ", " + plural(used, "php-fpm backend")
 	}
 	return text
@@ -156,6 +161,8 @@ func joined(s Snapshot, database headline) headline {
 		return database
 	case s.WebOnly && !s.Ready:
 		return headline{Level: levelWarn, Text: "Not ready: " + firstOf(s.NotReady, "starting"), Detail: "Sites: " + webLine(s.Web) + "."}
+	case s.WebOnly && web.Level == levelOK && errorsOf(s) > 0:
+		return headline{Level: levelWarn, Text: fmt.Sprintf("%s: %s to look at", web.Text, plural(errorsOf(s), "problem")), Detail: "See below what is wrong."}
 	case s.WebOnly && web.Level == levelOK:
 		return headline{Level: levelOK, Text: "All good: " + web.Text, Detail: "Galley is a web tier alone here."}
 	case s.WebOnly:
