@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"strings"
 
 	"galley/cluster"
 )
@@ -73,6 +74,14 @@ func advice(r cluster.Reason) string {
 		return "There is no node: check cluster.nodes."
 	}
 	return ""
+}
+
+// nodeAdvice is [advice] for a node, by what its newest probe failed with.
+func nodeAdvice(n *cluster.Node) string {
+	if n.Reason == cluster.Unreachable && strings.Contains(n.Err, "lookup ") {
+		return "Its name cannot be looked up. Correct it in cluster.nodes, or see the DNS of this machine."
+	}
+	return advice(n.Reason)
 }
 
 // grantOf gives the GRANT to run where an error is about a missing right.

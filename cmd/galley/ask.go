@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,8 +47,11 @@ func askFlags(cmd *cobra.Command) func() (*asker, error) {
 		if *address != "" || *socket != "" {
 			return newAsker(*address, *socket, os.Getenv(tokenVariable)), nil
 		}
-		c, _, err := load()
-		if err != nil {
+		c, path, err := load()
+		switch {
+		case err != nil && path == "":
+			return nil, fmt.Errorf("which galley? Give --address HOST:PORT or --socket PATH of one that runs, or its configuration: %w", err)
+		case err != nil:
 			return nil, err
 		}
 		return askerOf(c.Admin)
@@ -108,6 +113,9 @@ func (a *asker) send(ctx context.Context, method, path string, body []byte) (sta
 	if err != nil {
 		if failed, ok := errors.AsType[*url.Error](err); ok {
 			err = failed.Err // Without the address of the request, which says nothing.
+		}
+		if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w: no galley has its admin door there; see whether it runs, and its admin.listen and admin.socket", err)
 		}
 		return 0, nil, fmt.Errorf("asking galley at %s: %w", a.where, err)
 	}

@@ -89,10 +89,10 @@ func (r *report) node(n *cluster.Node) {
 		text = fmt.Sprintf("Node %s: %s (%s).", n.Addr, words(n.Reason), n.Err)
 	}
 	if n.Configured && n.ReadGrade == cluster.Never && n.WriteGrade == cluster.Never {
-		r.fail(text, advice(n.Reason))
+		r.fail(text, nodeAdvice(n))
 		return
 	}
-	r.warn(text, advice(n.Reason))
+	r.warn(text, nodeAdvice(n))
 }
 
 // roles says who would be the writer and why, and who would take reads.

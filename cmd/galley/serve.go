@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -78,12 +79,13 @@ type galley struct {
 	doors     []net.Listener // Of MySQL clients: TCP first.
 
 	mu       sync.Mutex
+	boot     *config.Config // what it was started with
 	conf     *config.Config
 	stopping bool
 }
 
 func newGalley(c *config.Config, path string, log hclog.Logger, reload func() (*config.Config, error)) (*galley, error) {
-	g := &galley{log: log, path: path, started: time.Now(), reload: reload, conf: c}
+	g := &galley{log: log, path: path, started: time.Now(), reload: reload, boot: c, conf: c}
 	registry, err := newRegistry()
 	if err != nil {
 		return nil, err
@@ -314,18 +316,23 @@ func (g *galley) reconfigure() {
 	g.conf = next
 	g.mu.Unlock()
 	warn(g.log, next)
-	logChanges(g.log, changes)
+	logChanges(g.log, changes, config.Diff(g.boot, next))
 }
 
-// logChanges says what a reload has changed.
-func logChanges(log hclog.Logger, changes []config.Change) {
+// logChanges says what a reload has changed. sinceStart is what is other than galley was started with: what is not among that and needs a restart is
+// back to what galley has.
+func logChanges(log hclog.Logger, changes, sinceStart []config.Change) {
 	log.Info("the configuration was reloaded", "changes", len(changes))
 	for _, c := range changes {
-		note := "applied"
-		if c.NeedsRestart {
-			note = "needs a restart"
+		level, note := hclog.Info, "applied"
+		switch {
+		case !c.NeedsRestart:
+		case slices.ContainsFunc(sinceStart, func(s config.Change) bool { return s.Path == c.Path }):
+			level, note = hclog.Warn, "needs a restart"
+		default:
+			note = "needs no restart any more: galley was started with it"
 		}
-		log.Info("changed", "setting", c.Path, "from", c.Old, "to", c.New, "effect", note)
+		log.Log(level, "changed", "setting", c.Path, "from", c.Old, "to", c.New, "effect", note)
 	}
 }
 

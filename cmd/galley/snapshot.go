@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,9 @@ import (
 
 // shownSessions bounds the sessions on the status page.
 const shownSessions = 200
+
+// stoppingText is why a galley that has got SIGTERM is not ready.
+const stoppingText = "galley is stopping"
 
 // Snapshot implements admin.Source: the whole of galley at one moment.
 func (g *galley) Snapshot() admin.Snapshot {
@@ -24,10 +28,15 @@ func (g *galley) Snapshot() admin.Snapshot {
 	}
 	s.Problems = append(s.Problems, webProblems(now, s.Web)...)
 	s.Ready, s.NotReady = g.ready(view)
+	s.Stopping = s.NotReady == stoppingText
 	lease := g.lease.State()
 	s.Lease = leasePart(&lease, now)
 	for i := range view.Nodes {
-		s.Nodes = append(s.Nodes, g.nodeRow(now, &view.Nodes[i]))
+		row := g.nodeRow(now, &view.Nodes[i])
+		if !slices.Contains(view.Readers, i) {
+			row.Share = 0 // Its queue is not what keeps reads from it.
+		}
+		s.Nodes = append(s.Nodes, row)
 	}
 	return s
 }
@@ -39,7 +48,7 @@ func (g *galley) ready(view *cluster.View) (ok bool, why string) {
 	g.mu.Unlock()
 	switch {
 	case stopping:
-		return false, "galley is stopping"
+		return false, stoppingText
 	case view.Degraded:
 		return false, "no primary component: reads only"
 	case view.Writer < 0:
@@ -59,15 +68,33 @@ func (g *galley) clusterPart(view *cluster.View) admin.Cluster {
 	if w := view.WriterNode(); w != nil {
 		c.Writer, c.Name = nodeID(w), w.Status.ClusterName
 	} else {
-		c.NoWriter = view.WriterReason.String()
+		c.NoWriter, c.Name = view.WriterReason.String(), lastName(view)
 	}
 	for _, e := range g.monitor.Events() {
 		if e.Kind == cluster.EventWriterChanged {
-			c.WriterHistory = append(c.WriterHistory, admin.WriterChange{At: e.At, From: e.Was, To: e.Addr, Reason: e.From.String()})
+			c.WriterHistory = append(c.WriterHistory, admin.WriterChange{At: e.At, From: e.Was, To: e.Addr, Reason: writerReason(&e).String()})
 		}
 		c.Events = append(c.Events, admin.Event{At: e.At, Node: e.Addr, Text: eventText(&e), Reason: e.To.String()})
 	}
 	return c
+}
+
+// lastName is the cluster's name as any node has told it.
+func lastName(view *cluster.View) string {
+	for i := range view.Nodes {
+		if name := view.Nodes[i].Status.ClusterName; name != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+// writerReason is why the writer was left, or why there was none. A node that is well is left because the role moves.
+func writerReason(e *cluster.Event) cluster.Reason {
+	if e.From == cluster.OK {
+		return e.To
+	}
+	return e.From
 }
 
 func eventText(e *cluster.Event) string {
@@ -78,7 +105,7 @@ func eventText(e *cluster.Event) string {
 	case cluster.EventWriterChanged:
 		switch {
 		case e.Addr == "":
-			text = "no writer: " + words(e.From)
+			text = "no writer: " + words(writerReason(e))
 		case e.Was == "":
 			text = "is the writer"
 		default:
@@ -101,7 +128,7 @@ func nodeID(n *cluster.Node) string { return n.Addr }
 func (g *galley) nodeRow(now time.Time, n *cluster.Node) admin.NodeRow {
 	stats := g.mysql.NodeStats(n)
 	row := admin.NodeRow{
-		ID: nodeID(n), Name: n.Name, Addr: n.Addr, Role: role(n), State: n.Status.State.String(), Reason: n.Reason.String(), ReasonText: advice(n.Reason),
+		ID: nodeID(n), Name: n.Name, Addr: n.Addr, Role: role(n), State: n.Status.State.String(), Reason: n.Reason.String(), ReasonText: nodeAdvice(n),
 		RecvQueue: int64(n.Status.RecvQueue), SendQueue: int64(n.Status.SendQueue), FCLimit: n.Status.FCLimit,
 		FlowControlPausedSecondsTotal: time.Duration(n.Status.PausedNS).Seconds(),
 		ThreadsRunning:                int64(n.Status.ThreadsRunning), ThreadsConnected: int64(n.Status.ThreadsConnected), MaxConnections: int64(n.Status.MaxConnections),

@@ -26,12 +26,13 @@ type webOnly struct {
 	admin   *admin.Server // Nil without an admin door.
 
 	mu       sync.Mutex
+	boot     *config.Config // what it was started with
 	conf     *config.Config
 	stopping bool
 }
 
 func newWebOnly(c *config.Config, path string, log hclog.Logger, reload func() (*config.Config, error)) (*webOnly, error) {
-	o := &webOnly{log: log, path: path, started: time.Now(), reload: reload, conf: c}
+	o := &webOnly{log: log, path: path, started: time.Now(), reload: reload, boot: c, conf: c}
 	registry, err := newRegistry()
 	if err != nil {
 		return nil, err
@@ -50,7 +51,7 @@ func (o *webOnly) Snapshot() admin.Snapshot {
 	s := admin.Snapshot{At: time.Now(), Version: version(), StartedAt: o.started, ConfigPath: o.path, Ready: !o.stopping, WebOnly: true, Web: o.web.snapshot()}
 	switch {
 	case o.stopping:
-		s.NotReady = "galley is stopping"
+		s.NotReady, s.Stopping = stoppingText, true
 	case !hasBackend(s.Web):
 		s.Ready, s.NotReady = false, "no php-fpm backend is up"
 	}
@@ -152,6 +153,6 @@ func (o *webOnly) signals(ctx context.Context, signals <-chan os.Signal) {
 		o.mu.Unlock()
 		o.log.SetLevel(hclog.LevelFromString(next.Log.Level))
 		warn(o.log, next)
-		logChanges(o.log, changes)
+		logChanges(o.log, changes, config.Diff(o.boot, next))
 	}
 }
