@@ -79,7 +79,7 @@ func (c *connSet) runNumbers(node *cluster.Node) {
 	for batch := c.numbers.take(); batch != nil; batch = c.numbers.take() {
 		batch.err = c.waitNumber(node, batch.more)
 		c.numbered.Add(1)
-		close(batch.done)
+		c.numbers.answered(batch)
 		if p := &c.position; (batch.err == nil || errors.Is(batch.err, errNotApplied)) && !c.plain.Load() && time.Since(p.checked) > checkEvery {
 			_ = c.check(node)
 		}

@@ -30,7 +30,7 @@ type waitQueue struct {
 	mu      sync.Mutex
 	next    *waitBatch // The one that begins when the present one has ended.
 	running bool
-	since   time.Time // When the present one began.
+	asking  time.Time // Since when an answer is waited for; zero while none is.
 }
 
 // waitBatch is those who wait together.
@@ -50,7 +50,7 @@ func (q *waitQueue) join(more bool) (batch *waitBatch, first bool) {
 	}
 	q.next.more = q.next.more || more
 	if first = !q.running; first {
-		q.since = time.Now()
+		q.asking = time.Now()
 	}
 	q.running = true
 	return q.next, first
@@ -62,8 +62,9 @@ func (q *waitQueue) take() *waitBatch {
 	defer q.mu.Unlock()
 	batch := q.next
 	q.next = nil
-	q.running = batch != nil
-	q.since = time.Now()
+	if q.running = batch != nil; q.running {
+		q.asking = time.Now()
+	}
 	return batch
 }
 
@@ -71,7 +72,15 @@ func (q *waitQueue) take() *waitBatch {
 func (q *waitQueue) slow(d time.Duration) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.running && time.Since(q.since) > d
+	return !q.asking.IsZero() && time.Since(q.asking) > d
+}
+
+// answered ends a batch: whoever comes from now on is not told that the group is slow.
+func (q *waitQueue) answered(batch *waitBatch) {
+	q.mu.Lock()
+	q.asking = time.Time{}
+	q.mu.Unlock()
+	close(batch.done)
 }
 
 // applying is the waiting for one node.
@@ -220,7 +229,7 @@ func (c *connSet) runGroup(node *cluster.Node) {
 		}
 		batch.err = tooLate(err)
 		c.batches.Add(1)
-		close(batch.done)
+		c.group.answered(batch)
 	}
 }
 

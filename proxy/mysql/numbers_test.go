@@ -268,11 +268,18 @@ func TestAWriterThatNumbersForItself(t *testing.T) {
 	r.Once(syncWait, mysqltest.Fail(codeLockWaitTimeout, "Lock wait timeout exceeded; try restarting transaction"))
 	w.write(writer)
 	r.seen.Add(1)
-	d.srv.conns.of(&d.cluster.View().Nodes[1]).position.checked = time.Time{} // The next look is due.
+	set := d.srv.conns.of(&d.cluster.View().Nodes[1])
+	for busy := true; busy; runtime.Gosched() {
+		set.numbers.mu.Lock()
+		if busy = set.numbers.running; !busy {
+			set.position.checked = time.Time{} // The next look is due.
+		}
+		set.numbers.mu.Unlock()
+	}
 	const sql = "SELECT b FROM t"
 	other.result(sql)
 	d.expectRan(sql, 1, 0)
-	differs := &d.srv.conns.of(&d.cluster.View().Nodes[1]).fallbacks[fallbackDiffers]
+	differs := &set.fallbacks[fallbackDiffers]
 	for range 3 {
 		before := differs.Load()
 		r.answers(func() bool { return differs.Load() > before })

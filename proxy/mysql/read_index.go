@@ -75,7 +75,7 @@ func (r *readIndex) serve(batch *waitBatch) {
 	} else {
 		r.known.Store(&batch.point)
 	}
-	close(batch.done)
+	r.queue.answered(batch)
 }
 
 // ask asks the writer, or another where that is replaced meanwhile.
