@@ -12,7 +12,7 @@ import (
 func TestNoResetBehindWhatBinds(t *testing.T) {
 	for _, sql := range []string{
 		"BEGIN", "START TRANSACTION", "SET autocommit = 0", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", "SET timestamp = 5", "SELECT GET_LOCK('a', 1)",
-		"CREATE TEMPORARY TABLE u (a INT)", "LOCK TABLES t WRITE", "XA START 'a'", "HANDLER t OPEN", "PREPARE p FROM 'SELECT 1'", "COMMIT AND CHAIN",
+		"CREATE TEMPORARY TABLE u (a INT)", "LOCK TABLES t WRITE", "XA START 'a'", "HANDLER t OPEN", "PREPARE p FROM 'SELECT 1'", "COMMIT AND CHAIN", "COMMIT", "ROLLBACK",
 	} {
 		t.Run(sql, func(t *testing.T) {
 			d := newDoor(t, 1, func(c *config.MySQL) {

@@ -29,7 +29,8 @@ func effectsOf(c *classify.Class, sql []byte) effects {
 	}
 	e := effects{opaque: opaque(c), sequence: c.Flags.Has(classify.Sequence)}
 	e.assigns = c.Flags.Has(classify.AssignsUserVariable|classify.IntoVar|classify.ConstantUserVariable) || c.Kind == classify.Set && c.Flags.Has(classify.UserVariable)
-	const binders = kindSet(1<<classify.Set | 1<<classify.SetGlobal | 1<<classify.XA | 1<<classify.Handler | 1<<classify.TempTable | 1<<classify.Prepare)
+	// COMMIT and ROLLBACK begin a transaction where completion_type says so.
+	const binders = kindSet(1<<classify.Commit | 1<<classify.Rollback | 1<<classify.Set | 1<<classify.SetGlobal | 1<<classify.XA | 1<<classify.Handler | 1<<classify.TempTable | 1<<classify.Prepare)
 	e.binds = e.sequence || binders.has(c.Kind) || endsTransaction(c) || c.Flags.Has(classify.Chain)
 	writes := c.Kind == classify.DML || c.Kind == classify.LoadDataLocal
 	// A trigger or a function of the cluster's own can set user variables without the server reporting it (SELECT … INTO @x).

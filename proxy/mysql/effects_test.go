@@ -32,7 +32,7 @@ func TestEffects(t *testing.T) {
 		"SET time_zone='+00:00'":                   {found: fateKept, binds: true},
 		"SET @a=(SELECT 1)":                        {binds: true, assigns: true, leaves: tieVariables | tieUnknown, sees: tieVariables},
 		"BEGIN":                                    {found: fateKept, binds: true},
-		"COMMIT":                                   {found: fateKept},
+		"COMMIT":                                   {found: fateKept, binds: true},
 		"COMMIT AND CHAIN":                         {found: fateKept, binds: true},
 		"USE db":                                   {found: fateKept},
 		"CREATE TEMPORARY TABLE t (a INT)":         {found: fateKept, binds: true},
