@@ -2,7 +2,6 @@ package mysql
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -148,33 +147,6 @@ func TestRestingConnsAreForAll(t *testing.T) {
 
 // TestRestingConnsKeepNothing: what sessions have set and left is theirs wherever they go on, with conns that rest meanwhile.
 func TestRestingConnsKeepNothing(t *testing.T) {
-	const conns, sessions, rounds = 4, 12, 15
-	d, _ := fewWork(t, conns, 1)
-	var all sync.WaitGroup
-	for i := range sessions {
-		c := d.client()
-		all.Go(func() {
-			c.result(fmt.Sprintf("SET time_zone='+01:%02d'", i))
-			c.result(fmt.Sprintf("SET @me=%d", i))
-			for r := range rounds {
-				c.result(fmt.Sprintf("INSERT INTO t VALUES (%d, %d)", i, r))
-				c.query(fmt.Sprintf("SELECT @me, %d, %d", i, r))
-			}
-		})
-	}
-	all.Wait()
-	asked := 0
-	for _, cmd := range d.n[0].Commands() {
-		var i, r int
-		if _, err := fmt.Sscanf(cmd.Text, "SELECT @me, %d, %d", &i, &r); err != nil {
-			continue
-		}
-		asked++
-		if want := fmt.Sprintf("time_zone=+01:%02d", i); !strings.Contains(cmd.Vars, want) || !strings.Contains(cmd.Vars, fmt.Sprintf("@me=%d ", i)) {
-			t.Errorf("%s ran with %q", cmd.Text, cmd.Vars)
-		}
-	}
-	if asked < sessions*rounds {
-		t.Errorf("%d of %d questions reached the node", asked, sessions*rounds)
-	}
+	d, _ := fewWork(t, 4, 1)
+	eachItsOwn(t, d)
 }
