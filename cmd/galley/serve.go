@@ -305,11 +305,12 @@ func (g *galley) reconfigure() {
 	old := g.config()
 	changes := config.Diff(old, next)
 	if err := g.apply(old, next); err != nil {
-		g.log.Error("the configuration was not reloaded: nothing is changed", "error", err)
+		g.log.Error("the configuration was not reloaded: nothing is changed", "file", g.path, "error", err)
 		return
 	}
 	g.accounts.SetConfigured(cluster.AccountsOf(next.MySQL.Users))
 	g.mysql.SetConfig(next.MySQL)
+	g.mysql.SetMonitor(next.Cluster.Monitor.User, next.Cluster.Monitor.Password)
 	g.mysql.SetPublicKeyRetrieval(next.Cluster.AllowPublicKeyRetrieval)
 	g.log.SetLevel(hclog.LevelFromString(next.Log.Level))
 	g.mu.Lock()
@@ -344,7 +345,12 @@ func (g *galley) apply(old, next *config.Config) error {
 	if err := g.nodeTLS.Set(next.Cluster.TLS); err != nil {
 		return errors.Join(fmt.Errorf("cluster.tls: %w", err), g.serverTLS.Set(old.MySQL.TLS))
 	}
-	if err := g.monitor.SetSettings(cluster.SettingsOf(next.Cluster)); err != nil {
+	settings := cluster.SettingsOf(next.Cluster)
+	err := g.monitor.Trial(context.Background(), settings)
+	if err == nil {
+		err = g.monitor.SetSettings(settings)
+	}
+	if err != nil {
 		return errors.Join(err, g.serverTLS.Set(old.MySQL.TLS), g.nodeTLS.Set(old.Cluster.TLS))
 	}
 	if err := g.web.set(next); err != nil {

@@ -109,9 +109,9 @@ type Server struct {
 	wg       sync.WaitGroup
 	late     sync.WaitGroup // The sweeper's kills.
 
-	own     login           // Galley's own account.
-	logs    sync.Pool       // Of *trxLog.
-	life    context.Context //nolint:containedctx // ends with Serve
+	own     atomic.Pointer[login] // Galley's own account.
+	logs    sync.Pool             // Of *trxLog.
+	life    context.Context       //nolint:containedctx // ends with Serve
 	endLife context.CancelFunc
 	openers sync.WaitGroup // Conns being opened.
 	tick    atomic.Int64   // Seconds, as far as the pools are concerned.
@@ -136,7 +136,7 @@ func New(o Options) (*Server, error) {
 	if s.peers = o.Peers; s.peers == nil {
 		s.peers = func() bool { return false }
 	}
-	s.own = login{user: o.User, secret: passwordCredential(o.Password.Reveal()), charset: utf8Charset, caps: ownCaps}
+	s.SetMonitor(o.User, o.Password)
 	s.life, s.endLife = context.WithCancel(context.Background())
 	s.causal.start()
 	s.SetConfig(o.Config)
@@ -150,6 +150,11 @@ func New(o Options) (*Server, error) {
 func (s *Server) SetConfig(c config.MySQL) {
 	s.conf.Store(&c)
 	s.flights.set(&c)
+}
+
+// SetMonitor applies another user of galley's own: conns that are open stay.
+func (s *Server) SetMonitor(user string, password config.Secret) {
+	s.own.Store(&login{user: user, secret: passwordCredential(password.Reveal()), charset: utf8Charset, caps: ownCaps})
 }
 
 // SetPublicKeyRetrieval applies another cluster.allow_public_key_retrieval.

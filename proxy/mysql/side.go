@@ -62,7 +62,7 @@ func (d *side) get(srv *Server, node *cluster.Node) (b *backendConn, fresh bool,
 		}
 		d.drop(b)
 	}
-	l := srv.own
+	l := *srv.own.Load()
 	l.setup = d.setup
 	if b, err = srv.dialBackend(srv.life, node, &l); err != nil {
 		return nil, true, err
