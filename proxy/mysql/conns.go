@@ -318,8 +318,12 @@ func (s *session) waitForNode(view *cluster.View, changed <-chan struct{}, t tar
 		}
 		return noNodeError(role, why, now.Sub(w.began))
 	}
-	if (t == toReader && len(view.Readers) > 0) || (t != toReader && view.Writer >= 0) {
-		left = min(left, probePause)
+	stopping := s.srv.stopping
+	switch {
+	case (t == toReader && len(view.Readers) > 0) || (t != toReader && view.Writer >= 0):
+		left, stopping = min(left, probePause), nil
+	case s.log != nil && len(s.log.steps) > 0:
+		stopping = nil // Its transaction may end within the grace time.
 	}
 	if err := s.stand(t, w); err != nil {
 		return err
@@ -340,6 +344,8 @@ func (s *session) waitForNode(view *cluster.View, changed <-chan struct{}, t tar
 		return s.tooMany(w)
 	case <-s.halt:
 		return errHalted()
+	case <-stopping:
+		return errStopping()
 	case <-s.ctx.Done():
 		return endSession(closeShutdown, context.Cause(s.ctx))
 	}

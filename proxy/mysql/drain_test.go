@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -147,5 +148,33 @@ func TestNewClientsDuringADrain(t *testing.T) {
 		}
 		trx.result("ROLLBACK")
 		trx.ended()
+	})
+}
+
+// TestDrainTellsThoseWhoWaitForANode: nothing of theirs runs, and there may be no node for long.
+func TestDrainTellsThoseWhoWaitForANode(t *testing.T) {
+	synctest.Test(withAccounts(t), func(t *testing.T) {
+		d := newDoor(t, 2)
+		writer, reader := d.client(), d.client()
+		d.cluster.Set(nil)
+		answers := []<-chan error{asking(writer, "INSERT INTO t VALUES (1)"), asking(reader, "SELECT 1")}
+		login := make(chan error, 1)
+		go func() {
+			_, err := d.login(mysqltest.Login{User: "app", Password: "secret"})
+			login <- err
+		}()
+		answers = append(answers, login)
+		synctest.Wait()
+		began := time.Now()
+		d.stop()
+		for _, answer := range answers {
+			if err := <-answer; err == nil || !strings.Contains(err.Error(), "Server shutdown in progress") || !strings.Contains(err.Error(), "1053") {
+				t.Errorf("told %v", err)
+			}
+		}
+		if took := d.drained(t, began); took > time.Second {
+			t.Errorf("took %s", took)
+		}
+		d.expectRan("INSERT INTO t VALUES (1)", 0, 0)
 	})
 }

@@ -122,6 +122,11 @@ func noNodeError(role, why string, waited time.Duration) *wire.ServerError {
 	return wire.NewError(codeUnknownCommand, "galley: no node can take this %s now (%s); waited %s for one. See the status page or 'galley check'", role, why, waited.Round(time.Millisecond))
 }
 
+// errStopping tells who waits for a node when galley stops: nothing of it was run.
+func errStopping() *wire.ServerError {
+	return wire.NewError(codeServerShutdown, "Server shutdown in progress")
+}
+
 // lost makes the lost-connection error. Its code must be one of a server's: the client library's own (2013) in an ERR packet is a malformed packet (2027) to libmariadb. The SQLSTATE is
 // that of a broken connection, by which connection pools of JDBC and others know one; mysqlnd and go-sql-driver pass both on as they are.
 func lost(format string, args ...any) *wire.ServerError {

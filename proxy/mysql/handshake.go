@@ -173,6 +173,10 @@ func (s *session) firstView() (*cluster.View, error) {
 			timer.Stop()
 			_ = s.writeError(wire.NewError(codeTooManyConnections, "%s", crowdedError(s.srv, "login", time.Since(began)).Message))
 			return nil, endSession(closeNoNode, nil)
+		case <-s.srv.stopping:
+			timer.Stop()
+			_ = s.writeError(errStopping())
+			return nil, endSession(closeShutdown, nil)
 		case <-s.ctx.Done():
 			timer.Stop()
 			return nil, endSession(closeShutdown, nil)

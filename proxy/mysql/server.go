@@ -104,6 +104,7 @@ type Server struct {
 	sessions map[uint32]*session
 	nextID   uint32
 	draining atomic.Bool
+	stopping chan struct{} // Closed when it begins to drain.
 	picks    atomic.Uint64 // Counts choices of a reader.
 	since106 atomic.Bool   // All nodes are MariaDB 10.6 or later.
 	wg       sync.WaitGroup
@@ -120,7 +121,7 @@ type Server struct {
 // New makes a Server; it does not listen yet.
 func New(o Options) (*Server, error) {
 	s := &Server{
-		cluster: o.Cluster, accounts: o.Accounts, vars: o.Variables, log: o.Logger, dial: o.Dial, tls: o.TLS, nodeTLS: o.NodeTLS, header: o.SendProxyHeader, buffers: wire.NewBuffers(), sessions: map[uint32]*session{},
+		cluster: o.Cluster, accounts: o.Accounts, vars: o.Variables, log: o.Logger, dial: o.Dial, tls: o.TLS, nodeTLS: o.NodeTLS, header: o.SendProxyHeader, buffers: wire.NewBuffers(), sessions: map[uint32]*session{}, stopping: make(chan struct{}),
 		conns: connSets{sets: map[*balancer.Backend]*connSet{}}, schemas: schemaCache{until: map[schemaKey]time.Time{}},
 	}
 	if s.engines = o.Engines; s.engines == nil {
@@ -171,6 +172,7 @@ func (s *Server) Serve(ctx, cut context.Context, listeners ...net.Listener) erro
 	defer closeFront()
 	stop := context.AfterFunc(front, func() {
 		s.draining.Store(true)
+		close(s.stopping)
 		for _, l := range listeners {
 			_ = l.Close()
 		}
