@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -55,10 +56,44 @@ func (g *galley) ready(view *cluster.View) (ok bool, why string) {
 		return false, "no writer: " + view.WriterReason.String()
 	case len(view.Readers) == 0:
 		return false, "no node is good for reads"
-	case g.accounts.State().At.IsZero() && len(cluster.AccountsOf(g.config().MySQL.Users)) == 0:
-		return false, "no accounts have been imported yet"
 	}
-	return true, ""
+	return haveAccounts(g.accounts.State(), len(cluster.AccountsOf(g.config().MySQL.Users)))
+}
+
+// haveAccounts says whether there is any account as which a client could log in.
+func haveAccounts(state cluster.AccountsState, configured int) (ok bool, why string) {
+	if !state.At.IsZero() || configured > 0 {
+		return true, ""
+	}
+	if _, missing := grantOf(state.Err); missing {
+		return false, "the monitor user may not read the accounts of the cluster, so every client is refused"
+	}
+	return false, "no accounts have been imported yet"
+}
+
+// accountProblems are of the import. A server that has no table of accounts is none, where the configuration has some.
+func accountProblems(state cluster.AccountsState, configured int) []admin.Problem {
+	err := state.Err
+	if err == nil {
+		if state.Unseen == nil {
+			return nil
+		}
+		return []admin.Problem{{
+			Severity: admin.SeverityNote, Text: "The monitor user may not read the rights of accounts, so galley does not notice GRANT and REVOKE.", Do: "Run on a node: " + state.Unseen.Grant(),
+		}}
+	}
+	if grant, ok := grantOf(err); ok {
+		text := "The monitor user may not read the accounts of the cluster: a client gets in only if its account stands under mysql.users."
+		if !state.At.IsZero() {
+			text = "The monitor user may not read the accounts of the cluster any more: galley goes on with those that it has read."
+		}
+		return []admin.Problem{{Severity: admin.SeverityError, Text: text, Do: "Run on a node: " + grant}}
+	}
+	p := admin.Problem{Severity: admin.SeverityError, Text: "Accounts cannot be imported from the cluster: " + err.Error(), Do: "See the log of galley."}
+	if errors.Is(err, cluster.ErrNoGlobalPriv) && configured > 0 {
+		p.Severity, p.Do = admin.SeverityNote, ""
+	}
+	return []admin.Problem{p}
 }
 
 func (g *galley) clusterPart(view *cluster.View) admin.Cluster {
@@ -204,19 +239,7 @@ func (g *galley) problems(view *cluster.View) []admin.Problem {
 	all = append(all, outageProblems(view)...)
 	all = append(all, lineProblems(g.linePart())...)
 	all = append(all, pauseProblems(view, g.monitor.History)...)
-	accounts := g.accounts.State()
-	if unseen := accounts.Unseen; unseen != nil && accounts.Err == nil {
-		all = append(all, admin.Problem{
-			Severity: admin.SeverityNote, Text: "The monitor user may not read the rights of accounts, so galley does not notice GRANT and REVOKE.", Do: "Run on a node: " + unseen.Grant(),
-		})
-	}
-	if err := accounts.Err; err != nil {
-		p := admin.Problem{Severity: admin.SeverityError, Text: "Accounts cannot be imported from the cluster: " + err.Error(), Do: "See the log of galley."}
-		if grant, ok := grantOf(err); ok {
-			p.Do = "Run on a node: " + grant
-		}
-		all = append(all, p)
-	}
+	all = append(all, accountProblems(g.accounts.State(), len(cluster.AccountsOf(g.config().MySQL.Users)))...)
 	state := g.lease.State()
 	all = append(all, leaseProblems(&state)...)
 	all = append(all, engineProblems(g.engines.Snapshot(), g.engines.State())...)

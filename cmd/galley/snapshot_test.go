@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"galley/cluster"
 	"galley/config"
+	"galley/proxy/admin"
 )
 
 // TestWriterEvents: why the writer was left is never "ok", whatever the node's state was.
@@ -72,5 +74,39 @@ func TestReloadSaysWhatNeedsARestart(t *testing.T) {
 				t.Errorf("got %s", out.String())
 			}
 		})
+	}
+}
+
+func TestAccountsThatCannotBeRead(t *testing.T) {
+	missing := &cluster.GrantError{Account: "'m'@'%'"}
+	for _, tt := range []struct {
+		name       string
+		state      cluster.AccountsState
+		configured int
+		ready      bool
+		severity   string // Empty where there is no problem.
+		do         string
+	}{
+		{"not yet", cluster.AccountsState{}, 0, false, "", ""},
+		{"imported", cluster.AccountsState{At: time.Unix(1, 0)}, 0, true, "", ""},
+		{"no right", cluster.AccountsState{Err: missing}, 0, false, admin.SeverityError, "GRANT SELECT ON mysql.global_priv TO 'm'@'%'"},
+		{"no right, some configured", cluster.AccountsState{Err: missing}, 1, true, admin.SeverityError, "GRANT SELECT"},
+		{"no right any more", cluster.AccountsState{At: time.Unix(1, 0), Err: missing}, 0, true, admin.SeverityError, "GRANT SELECT"},
+		{"no such table, some configured", cluster.AccountsState{Err: cluster.ErrNoGlobalPriv}, 1, true, admin.SeverityNote, ""},
+		{"no such table", cluster.AccountsState{Err: cluster.ErrNoGlobalPriv}, 0, false, admin.SeverityError, "log"},
+		{"rights unseen", cluster.AccountsState{At: time.Unix(1, 0), Unseen: missing}, 0, true, admin.SeverityNote, "GRANT SELECT"},
+	} {
+		ready, why := haveAccounts(tt.state, tt.configured)
+		if ready != tt.ready || ready != (why == "") || strings.Contains(tt.do, "'m'") != strings.Contains(why, "refused") {
+			t.Errorf("%s: ready %v %q", tt.name, ready, why)
+		}
+		p := accountProblems(tt.state, tt.configured)
+		if tt.severity == "" {
+			if len(p) > 0 {
+				t.Errorf("%s: %+v", tt.name, p)
+			}
+		} else if len(p) != 1 || p[0].Severity != tt.severity || !strings.Contains(p[0].Do, tt.do) {
+			t.Errorf("%s: %+v", tt.name, p)
+		}
 	}
 }

@@ -1,12 +1,15 @@
 package mysql
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 
 	"galley/cluster"
 	"galley/proxy/mysql/wire"
@@ -27,11 +30,11 @@ var errDenied = errors.New("access denied")
 // accounts, and before it asks an unknown user for anything: the plugin may be another one than the account's that is just there, and few clients understand a second
 // switch (go-sql-driver/mysql: handleAuthResult; mysqlnd knows no ed25519). Its error is a *refusal, of which the client has not been told, or one that ends the session.
 func (s *session) authenticate(l *login, c *claim) error {
-	var refused error
+	var refused, blind error
 	for _, fresh := range []bool{false, true} {
 		if fresh {
-			if err := s.srv.accounts.Refresh(s.ctx); err != nil {
-				s.srv.log.Debug("accounts could not be imported anew", "error", err)
+			if blind = s.refreshAccounts(); blind != nil && s.srv.stopping.Err() != nil {
+				return &refusal{err: errShuttingDown, packet: errStopping()}
 			}
 		}
 		account, known := s.findAccount(l.user)
@@ -59,10 +62,31 @@ func (s *session) authenticate(l *login, c *claim) error {
 		refused = err
 	}
 	if errors.Is(refused, errDenied) {
-		refused = s.accessDenied(l.user, c)
+		r := s.accessDenied(l.user, c)
+		if blind != nil {
+			r.err = &blindError{blind}
+		}
+		return r
 	}
 	return refused
 }
+
+// refreshAccounts waits for accounts that are imported from now on, unless galley stops.
+func (s *session) refreshAccounts() error {
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	defer context.AfterFunc(s.srv.stopping, cancel)()
+	return s.srv.accounts.Refresh(ctx)
+}
+
+// blindError is [errDenied] where galley could not look whether the cluster has such an account: for the log.
+type blindError struct{ cause error }
+
+func (e *blindError) Error() string {
+	return fmt.Sprintf("galley knows no such user and password, and cannot see those of the cluster: %v", e.cause)
+}
+
+func (e *blindError) Unwrap() error { return errDenied }
 
 // accessDenied is the server's word for a wrong password, an unknown user, and missing TLS.
 func (s *session) accessDenied(user string, c *claim) *refusal {
@@ -85,7 +109,11 @@ func (s *session) denied(err error) error {
 // logRefusal logs a refusal, but not each one of a flood.
 func (s *session) logRefusal(r *refusal) {
 	if n, tell := s.srv.refusals.note(s.clientHost(), time.Now()); tell {
-		s.srv.log.Info("access denied", "session", s.id, "client", s.shown.addr, "reason", r.err, "told", r.packet.Message, "from_this_host", n)
+		level := hclog.Info
+		if _, blind := errors.AsType[*blindError](r.err); blind {
+			level = hclog.Warn
+		}
+		s.srv.log.Log(level, "access denied", "session", s.id, "client", s.shown.addr, "reason", r.err, "told", r.packet.Message, "from_this_host", n)
 	}
 }
 

@@ -318,7 +318,7 @@ func (s *session) waitForNode(view *cluster.View, changed <-chan struct{}, t tar
 		}
 		return noNodeError(role, why, now.Sub(w.began))
 	}
-	stopping := s.srv.stopping
+	stopping := s.srv.stopping.Done()
 	switch {
 	case (t == toReader && len(view.Readers) > 0) || (t != toReader && view.Writer >= 0):
 		left, stopping = min(left, probePause), nil

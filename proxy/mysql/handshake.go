@@ -173,7 +173,7 @@ func (s *session) firstView() (*cluster.View, error) {
 			timer.Stop()
 			_ = s.writeError(wire.NewError(codeTooManyConnections, "%s", crowdedError(s.srv, "login", time.Since(began)).Message))
 			return nil, endSession(closeNoNode, nil)
-		case <-s.srv.stopping:
+		case <-s.srv.stopping.Done():
 			timer.Stop()
 			_ = s.writeError(errStopping())
 			return nil, endSession(closeShutdown, nil)

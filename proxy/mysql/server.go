@@ -104,7 +104,6 @@ type Server struct {
 	sessions map[uint32]*session
 	nextID   uint32
 	draining atomic.Bool
-	stopping chan struct{} // Closed when it begins to drain.
 	picks    atomic.Uint64 // Counts choices of a reader.
 	since106 atomic.Bool   // All nodes are MariaDB 10.6 or later.
 	wg       sync.WaitGroup
@@ -114,6 +113,10 @@ type Server struct {
 	logs    sync.Pool             // Of *trxLog.
 	life    context.Context       //nolint:containedctx // ends with Serve
 	endLife context.CancelFunc
+
+	stopping  context.Context //nolint:containedctx // ends when it begins to drain
+	beginStop context.CancelFunc
+
 	openers sync.WaitGroup // Conns being opened.
 	tick    atomic.Int64   // Seconds, as far as the pools are concerned.
 }
@@ -121,7 +124,7 @@ type Server struct {
 // New makes a Server; it does not listen yet.
 func New(o Options) (*Server, error) {
 	s := &Server{
-		cluster: o.Cluster, accounts: o.Accounts, vars: o.Variables, log: o.Logger, dial: o.Dial, tls: o.TLS, nodeTLS: o.NodeTLS, header: o.SendProxyHeader, buffers: wire.NewBuffers(), sessions: map[uint32]*session{}, stopping: make(chan struct{}),
+		cluster: o.Cluster, accounts: o.Accounts, vars: o.Variables, log: o.Logger, dial: o.Dial, tls: o.TLS, nodeTLS: o.NodeTLS, header: o.SendProxyHeader, buffers: wire.NewBuffers(), sessions: map[uint32]*session{},
 		conns: connSets{sets: map[*balancer.Backend]*connSet{}}, schemas: schemaCache{until: map[schemaKey]time.Time{}},
 	}
 	if s.engines = o.Engines; s.engines == nil {
@@ -139,6 +142,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.SetMonitor(o.User, o.Password)
 	s.life, s.endLife = context.WithCancel(context.Background())
+	s.stopping, s.beginStop = context.WithCancel(context.Background())
 	s.causal.start()
 	s.SetConfig(o.Config)
 	if err := o.Registerer.Register(newCollector(s)); err != nil {
@@ -172,7 +176,7 @@ func (s *Server) Serve(ctx, cut context.Context, listeners ...net.Listener) erro
 	defer closeFront()
 	stop := context.AfterFunc(front, func() {
 		s.draining.Store(true)
-		close(s.stopping)
+		s.beginStop()
 		for _, l := range listeners {
 			_ = l.Close()
 		}

@@ -131,6 +131,7 @@ type Accounts struct {
 	set       atomic.Pointer[cluster.AccountSet]
 	next      atomic.Pointer[cluster.AccountSet]
 	refreshes atomic.Int64
+	failure   atomic.Pointer[error]
 }
 
 // NewAccounts gives what the door asks for accounts.
@@ -146,6 +147,9 @@ func (a *Accounts) OnRefresh(set *cluster.AccountSet) { a.next.Store(set) }
 // Set replaces the accounts.
 func (a *Accounts) Set(set *cluster.AccountSet) { a.set.Store(set) }
 
+// FailRefresh has imports fail.
+func (a *Accounts) FailRefresh(err error) { a.failure.Store(&err) }
+
 // Refreshes is how often an import was asked for.
 func (a *Accounts) Refreshes() int { return int(a.refreshes.Load()) }
 
@@ -155,6 +159,9 @@ func (a *Accounts) Snapshot() *cluster.AccountSet { return a.set.Load() }
 // Refresh implements the door's Accounts.
 func (a *Accounts) Refresh(context.Context) error {
 	a.refreshes.Add(1)
+	if err := a.failure.Load(); err != nil {
+		return *err
+	}
 	if next := a.next.Load(); next != nil {
 		a.set.Store(next)
 	}
