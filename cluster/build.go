@@ -30,6 +30,7 @@ func BuildView(prev *View, obs []Observation, rules Rules) *View {
 	b.fresh = make([]bool, len(b.obs))
 	for i := range b.obs {
 		b.fresh[i] = b.judge(i)
+		b.view.Nodes[i].stale = !b.fresh[i]
 	}
 	b.agree()
 	for i := range b.view.Nodes {

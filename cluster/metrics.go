@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -50,7 +51,7 @@ func newMetrics(r prometheus.Registerer, m *Monitor) (*metrics, error) {
 		role:           perNode("role", "1 for the role of the node.", "role"),
 		grade:          perNode("grade", "How good the node is for a role: 0 never, 1 last resort, 2 usable.", "role"),
 		up:             perNode("up", "Whether the node may be used for anything."),
-		share:          perNode("read_share_ratio", "Part of its normal reads the node gets, by its receive queue."),
+		share:          perNode("read_share_ratio", "Part of its normal reads the node gets, by its receive queue; 0 where it gets none."),
 		load:           perNode("load", "Load by which reads are spread."),
 		inFlight:       perNode("statements_in_flight", "Statements of this galley running on the node."),
 		recvQueue:      perNode("recv_queue_length", "Write sets the node has received and not applied."),
@@ -108,17 +109,21 @@ func (c *metrics) Collect(out chan<- prometheus.Metric) {
 		send(c.grade, float64(n.WriteGrade), n.Addr, RoleWriter.String())
 		send(c.grade, float64(n.ReadGrade), n.Addr, RoleReader.String())
 		send(c.up, flag(n.usable()), n.Addr)
-		send(c.share, n.Share, n.Addr)
-		send(c.load, n.Backend.Load(), n.Addr)
+		share := 0.0 // Whatever its queue was when it last told.
+		if slices.Contains(v.Readers, i) {
+			share = n.Share
+		}
+		send(c.share, share, n.Addr)
 		send(c.inFlight, float64(n.Backend.InFlight()), n.Addr)
 		c.monitor.mu.Lock()
 		paused, asked := c.monitor.past.paused(n.Addr), c.monitor.past.asked(n.Addr)
 		c.monitor.mu.Unlock()
 		out <- prometheus.MustNewConstMetric(c.paused, prometheus.CounterValue, paused.Seconds(), n.Addr)
 		out <- prometheus.MustNewConstMetric(c.asked, prometheus.CounterValue, float64(asked), n.Addr)
-		if n.LastSeen.IsZero() {
+		if n.stale {
 			continue
 		}
+		send(c.load, n.Backend.Load(), n.Addr)
 		send(c.recvQueue, float64(s.RecvQueue), n.Addr)
 		send(c.sendQueue, float64(s.SendQueue), n.Addr)
 		send(c.running, float64(s.ThreadsRunning), n.Addr)

@@ -359,16 +359,22 @@ galley_node_flow_control_asked_total{node="10.0.0.2:3306"} 5
 # TYPE galley_node_flow_control_paused_seconds_total counter
 galley_node_flow_control_paused_seconds_total{node="10.0.0.1:3306"} 0
 galley_node_flow_control_paused_seconds_total{node="10.0.0.2:3306"} 1.25
+# HELP galley_node_max_connections max_connections of the node.
+# TYPE galley_node_max_connections gauge
+galley_node_max_connections{node="10.0.0.2:3306"} 151
+# HELP galley_node_read_share_ratio Part of its normal reads the node gets, by its receive queue; 0 where it gets none.
+# TYPE galley_node_read_share_ratio gauge
+galley_node_read_share_ratio{node="10.0.0.1:3306"} 0
+galley_node_read_share_ratio{node="10.0.0.2:3306"} 0.8125
 # HELP galley_node_recv_queue_length Write sets the node has received and not applied.
 # TYPE galley_node_recv_queue_length gauge
-galley_node_recv_queue_length{node="10.0.0.1:3306"} 0
 galley_node_recv_queue_length{node="10.0.0.2:3306"} 5
 # HELP galley_writer_changes_total Changes of the writer, by why the old one was left.
 # TYPE galley_writer_changes_total counter
 galley_writer_changes_total{reason="unreachable"} 1
 `
 		if err := testutil.GatherAndCompare(r.reg, strings.NewReader(want),
-			"galley_node_flow_control_asked_total", "galley_node_flow_control_paused_seconds_total", "galley_node_recv_queue_length", "galley_writer_changes_total"); err != nil {
+			"galley_node_flow_control_asked_total", "galley_node_flow_control_paused_seconds_total", "galley_node_recv_queue_length", "galley_node_read_share_ratio", "galley_node_max_connections", "galley_writer_changes_total"); err != nil {
 			t.Error(err)
 		}
 		if problems, err := testutil.GatherAndLint(r.reg); err != nil || len(problems) > 0 {

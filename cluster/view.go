@@ -83,6 +83,7 @@ type Node struct {
 	evicted  time.Time // since when it is Evicted
 	// apartSince is since when it has claimed another primary component.
 	apartSince time.Time
+	stale      bool // Status is what it said before it fell silent
 	incomplete bool // when it was last in a primary component, it lacked data
 }
 

@@ -50,7 +50,7 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 		others:  of("backend_others", "Workers busy for somebody else than this galley.", "backend"),
 		workers: of("backend_workers", "Workers by what they do, from the status of php-fpm.", "backend", "state"),
 		load:    of("backend_load", "Load by which the backend is chosen.", "backend"),
-		share:   of("backend_share_ratio", "Part of its normal work the backend gets.", "backend"),
+		share:   of("backend_share_ratio", "Part of its normal work the backend gets, 0 where it gets none.", "backend"),
 		pools:   map[*Pool]bool{},
 	}
 	for _, part := range []prometheus.Collector{m, m.requests, m.retries, m.queue, m.accept} {
@@ -92,17 +92,20 @@ func (m *Metrics) Collect(out chan<- prometheus.Metric) {
 		gauge(m.waiting, float64(s.Waiting))
 		for i := range s.Backends {
 			b := &s.Backends[i]
-			up := 0.0
+			up, share := 0.0, 0.0
 			if b.State == balancer.Up.String() {
-				up = 1
+				up, share = 1, b.Share
 			}
 			gauge(m.up, up, b.Address)
+			gauge(m.share, share, b.Address)
 			gauge(m.running, float64(b.Running), b.Address)
 			gauge(m.asking, float64(b.Asking), b.Address)
 			gauge(m.orphans, float64(b.Orphans), b.Address)
+			if b.State == balancer.Down.String() {
+				continue // What it last said is not so any more.
+			}
 			gauge(m.others, float64(b.Others), b.Address)
 			gauge(m.load, b.Load, b.Address)
-			gauge(m.share, b.Share, b.Address)
 			for state, n := range b.WorkerStates {
 				gauge(m.workers, float64(n), b.Address, string(state))
 			}
