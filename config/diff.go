@@ -2,7 +2,7 @@ package config
 
 // Change is a difference between two configurations.
 type Change struct {
-	// Path is the setting, for accounts with the account: mysql.users[app@%].
+	// Path is the setting, for accounts with the account: mysql.users[app@%], for sites with the hosts: web.sites[example.com].root.
 	Path string
 	// Old and New are as in the file, empty for none. A secret is "[secret]" on either side.
 	Old, New string
@@ -18,6 +18,8 @@ func Diff(old, new *Config) []Change {
 		case s.same(old, new):
 		case s.Path == "mysql.users":
 			changes = append(changes, diffUsers(old.MySQL.Users, new.MySQL.Users)...)
+		case s.Path == "web.sites":
+			changes = append(changes, diffSites(old.Web.Sites, new.Web.Sites)...)
 		default:
 			changes = append(changes, Change{Path: s.Path, Old: s.show(old), New: s.show(new), NeedsRestart: s.Restart})
 		}

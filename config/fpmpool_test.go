@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,5 +62,29 @@ func TestFPMPools(t *testing.T) {
 	other := load(t, config.Source{Data: []byte(strings.Replace(withPools, "limit: 40", "limit: 41", 1))})
 	if d := config.Diff(c, other); len(d) != 1 || d[0].Path != "web.pools" || !strings.Contains(d[0].New, "limit 41") || d[0].NeedsRestart {
 		t.Errorf("got %+v", d)
+	}
+}
+
+// TestSitesDiffer: a reload tells what of a site is other than before, and not its hosts alone.
+func TestSitesDiffer(t *testing.T) {
+	const head = "web:\n  listen: :8080\n  pools: [{name: php, backends: [/a]}, {name: new, backends: [/b]}]\n  sites:\n"
+	of := func(sites string) *config.Config { return load(t, config.Source{Data: []byte(head + sites)}) }
+	a := of("    - {hosts: [example.com, www.example.com], root: /var/www, pool: php}\n    - {hosts: [old.example.com], root: /old}\n    - {hosts: ['*'], root: /all}\n")
+	b := of("    - {hosts: ['*'], root: /all}\n    - {hosts: [www.example.com, example.com], root: /srv, pool: new, cache: 5s, index: [a.php, b.html]}\n    - {hosts: [x.example.com], root: /x, pool: php, compress: false}\n")
+	const site = "web.sites[example.com www.example.com]"
+	want := []config.Change{
+		{Path: site + ".hosts", Old: "example.com www.example.com", New: "www.example.com example.com"},
+		{Path: site + ".root", Old: "/var/www", New: "/srv"},
+		{Path: site + ".pool", Old: "php", New: "new"},
+		{Path: site + ".index", New: "a.php b.html"},
+		{Path: site + ".cache", New: "5s"},
+		{Path: "web.sites[old.example.com]", Old: "root /old"},
+		{Path: "web.sites[x.example.com]", New: "root /x, pool php, compress false"},
+	}
+	if got := config.Diff(a, b); !slices.Equal(got, want) {
+		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+	if got := config.Diff(a, a); len(got) > 0 {
+		t.Errorf("got %+v", got)
 	}
 }

@@ -298,6 +298,8 @@ func (d *theDemo) greet() {
 	p.row("  Password", app.Password)
 	p.row("  Schema", clusterlab.Schema)
 	p.row("  Connect", fmt.Sprintf("mariadb -h %s -P %s -u %s -p%s %s", host, port, app.User, app.Password, clusterlab.Schema))
+	node, root := d.lab.Nodes()[0], d.lab.Root()
+	p.row("  A node", fmt.Sprintf("mariadb -S %s -u %s -p%s   (%s, past galley; all nodes' files are in %s)", node.Socket(), root.User, root.Password, node.Name(), d.lab.Dir()))
 	p.row("  Log", filepath.Join(d.lab.Dir(), "galley.log"))
 	p.flush()
 	p.line("")

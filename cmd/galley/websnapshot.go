@@ -249,6 +249,8 @@ func refusalAdvice(p *admin.WebPool) string {
 			return "There is more work than its workers do: give it more (pm.max_children, another backend), or see what is slow (the access log has php=)."
 		case fpm.NoBackend:
 			return "No backend answered: see php-fpm's log on each."
+		case fpm.Drained:
+			return "All its backends are drained: put them back with galley undrain " + p.Name + "/ADDRESS."
 		}
 	}
 	return ""

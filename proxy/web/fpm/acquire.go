@@ -3,6 +3,7 @@ package fpm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"galley/balancer"
@@ -15,6 +16,7 @@ var (
 	errQueueFull    = errors.New("too many requests wait for a worker")
 	errQueueTimeout = errors.New("no worker became free in time")
 	errNoBackend    = errors.New("no backend lives")
+	errDrained      = errors.New("all backends of the pool are drained: galley undrain puts them back")
 )
 
 // acquire waits for a worker. since is when the request came; one that has
@@ -48,7 +50,7 @@ func (p *Pool) acquire(ctx context.Context, r *Request, since time.Time, moved b
 			}
 			p.give(w)
 			if !lives {
-				return nil, &Error{Reason: NoBackend, RetryAfter: noBackendTime, Err: errNoBackend}
+				return nil, p.nobody()
 			}
 			return nil, &Error{Reason: QueueTimeout, RetryAfter: p.retryAfter(p.queued()), Err: errQueueTimeout}
 		}
@@ -140,6 +142,25 @@ func (p *Pool) lives() bool {
 		}
 	}
 	return false
+}
+
+// nobody says why there is no backend.
+func (p *Pool) nobody() *Error {
+	all, drained := p.backends.Backends(), 0
+	for _, b := range all {
+		if b.State() == balancer.Draining {
+			drained++
+		}
+	}
+	e := &Error{Reason: NoBackend, RetryAfter: noBackendTime, Err: errNoBackend}
+	switch {
+	case drained == 0:
+	case drained == len(all):
+		e.Reason, e.Err = Drained, errDrained
+	default:
+		e.Err = fmt.Errorf("%w: %d are down, and %d drained", errNoBackend, len(all)-drained, drained)
+	}
+	return e
 }
 
 // retryAfter estimates when the queue will have been worked off, in whole seconds from 1 to 30.

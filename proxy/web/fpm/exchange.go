@@ -118,7 +118,8 @@ func (p *Pool) count(err error) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.endings[e.Reason]++
-		if e.Reason == QueueFull || e.Reason == QueueTimeout || e.Reason == NoBackend {
+		switch e.Reason { //nolint:exhaustive // the others are no refusals
+		case QueueFull, QueueTimeout, NoBackend, Drained:
 			p.refusedAt = time.Now()
 		}
 	}

@@ -198,7 +198,7 @@ func (r *rig) judge(t *testing.T, what string, ta *tally) map[string]int {
 			if n == 1 {
 				kinds[result+", had run"]++
 			}
-		case QueueFull, QueueTimeout, NoBackend, Refused, ResetBeforeCommit:
+		case QueueFull, QueueTimeout, NoBackend, Drained, Refused, ResetBeforeCommit:
 			if n != 0 {
 				t.Errorf("%s: %s (%s) ran although it was not sent", what, id, result)
 			}

@@ -73,6 +73,7 @@ const (
 	QueueFull         Reason = "queue_full"          // too many wait already
 	QueueTimeout      Reason = "queue_timeout"       // no worker became free in time
 	NoBackend         Reason = "no_backend"          // no backend lives
+	Drained           Reason = "drained"             // all backends were taken out by an operator
 	Refused           Reason = "refused"             // backends answered that they do not take it, each time
 	ResetBeforeCommit Reason = "reset_before_commit" // connections broke before the request was sent, each time
 	LostAfterCommit   Reason = "lost_after_commit"   // the connection broke before an answer: the script may have run
@@ -86,7 +87,7 @@ const (
 // Reasons are all of them.
 func Reasons() []Reason {
 	return []Reason{
-		QueueFull, QueueTimeout, NoBackend, Refused, ResetBeforeCommit, LostAfterCommit, Truncated, Timeout, ClientGone, BadAnswer, BadRequest,
+		QueueFull, QueueTimeout, NoBackend, Drained, Refused, ResetBeforeCommit, LostAfterCommit, Truncated, Timeout, ClientGone, BadAnswer, BadRequest,
 	}
 }
 
@@ -120,7 +121,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // HTTPStatus is the status that the client gets where no answer has begun: 503 where nothing was run, 502 where a script may have, 504 after silence.
 func (e *Error) HTTPStatus() int {
 	switch e.Reason {
-	case QueueFull, QueueTimeout, NoBackend, Refused, ResetBeforeCommit:
+	case QueueFull, QueueTimeout, NoBackend, Drained, Refused, ResetBeforeCommit:
 		return http.StatusServiceUnavailable
 	case Timeout:
 		return http.StatusGatewayTimeout

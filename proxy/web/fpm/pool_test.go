@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -225,4 +226,32 @@ func TestDrain(t *testing.T) {
 	if err := p.Drain("10.9.9.9:1"); !errors.Is(err, ErrUnknownBackend) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// TestDrainOfAll: a request is told whether nobody lives, or an operator has taken out who does.
+func TestDrainOfAll(t *testing.T) {
+	a, b := fcgitest.Start(t, fcgitest.Options{}, page("hi")), fcgitest.Start(t, fcgitest.Options{}, page("hi"))
+	c := settings(a.Addr(), b.Addr())
+	c.QueueTime = 50 * time.Millisecond
+	p := run(t, Options{Config: c})
+	until(t, "both are up", p.allUp)
+	for _, addr := range []string{a.Addr(), b.Addr()} {
+		if err := p.Drain(addr); err != nil {
+			t.Fatal(err)
+		}
+	}
+	failed := func(want Reason, text string) {
+		t.Helper()
+		_, _, err := do(t.Context(), p, &Request{})
+		if e, ok := errors.AsType[*Error](err); !ok || e.Reason != want || e.HTTPStatus() != http.StatusServiceUnavailable || e.RetryAfter == 0 || !strings.Contains(err.Error(), text) {
+			t.Errorf("got %v", err)
+		}
+	}
+	failed(Drained, "undrain")
+	b.Stop()
+	if err := p.Undrain(b.Addr()); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "one is known to be down", func() bool { return p.backend(b.Addr()).LastError != "" })
+	failed(NoBackend, "1 are down, and 1 drained")
 }

@@ -47,7 +47,7 @@ func mayRetry(reason Reason, repeatable bool, moves, repeats int) bool {
 		return moves < maxMoves
 	case LostAfterCommit:
 		return repeatable && repeats == 0
-	case QueueFull, QueueTimeout, NoBackend, Truncated, Timeout, ClientGone, BadAnswer, BadRequest:
+	case QueueFull, QueueTimeout, NoBackend, Drained, Truncated, Timeout, ClientGone, BadAnswer, BadRequest:
 	}
 	return false
 }
