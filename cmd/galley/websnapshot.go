@@ -124,6 +124,8 @@ func backendAdvice(pool string, b *fpm.BackendSnapshot) string {
 		return "All its workers are busy; requests go to other backends, or wait."
 	case "slow_start":
 		return "It was started not long ago and gets a part of its work until its opcache is warm."
+	case "spare":
+		return "It is given nothing while a backend of a better priority of the same SRV records lives."
 	case "drained":
 		return "It is given nothing new. galley undrain " + pool + "/" + b.Address + " puts it back."
 	case "refused":

@@ -43,8 +43,11 @@ func backendLevel(b *WebBackend) level {
 	case BackendDraining:
 		return levelIdle
 	}
-	if b.Reason == "full" {
+	switch b.Reason {
+	case "full":
 		return levelWarn
+	case "spare":
+		return levelIdle
 	}
 	return levelOK
 }

@@ -77,7 +77,7 @@ func (p *Pool) enter(w *waiter, length int, first bool) error {
 // room says whether a backend could be asked at once. The caller holds mu.
 func (p *Pool) room() bool {
 	for b, m := range p.members {
-		if b.Available() && len(m.probes) < maxProbes && m.late == 0 {
+		if b.Available() && len(m.probes) < maxProbes && m.late == 0 && !p.spare(m) {
 			return true
 		}
 	}

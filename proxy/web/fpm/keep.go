@@ -46,7 +46,7 @@ func (p *Pool) hand(w *worker) bool {
 // fit says whether a worker of the backend may have the next request although the backend was not chosen for it: it would be, as no other one that has
 // workers is less loaded. The caller holds mu.
 func (p *Pool) fit(m *member) bool {
-	if p.members[m.Backend] != m || m.State() != balancer.Up || m.Share() < 1 || m.Limit() > 0 && m.InFlight() > int64(m.Limit()) {
+	if p.members[m.Backend] != m || m.State() != balancer.Up || m.Share() < 1 || m.Limit() > 0 && m.InFlight() > int64(m.Limit()) || p.spare(m) {
 		return false
 	}
 	now := time.Now()
@@ -55,7 +55,7 @@ func (p *Pool) fit(m *member) bool {
 	}
 	load, capacity := m.Load()-1, float64(m.Weight())
 	for b, o := range p.members {
-		if o == m || o.late > 0 || !b.Available() || now.Before(o.notBefore) {
+		if o == m || o.late > 0 || !b.Available() || now.Before(o.notBefore) || p.spare(o) {
 			continue
 		}
 		if b.Load()*capacity < load*float64(b.Weight())*b.Share() {

@@ -31,6 +31,7 @@ const (
 	reasonUnchecked  = "unchecked"   // nobody has looked yet
 	reasonFull       = "full"        // lives, and all workers are busy
 	reasonSlowStart  = "slow_start"  // was started not long ago
+	reasonSpare      = "spare"       // lives, and so does one of a better priority
 	reasonDrained    = "drained"     // an operator's word
 	reasonRefused    = "refused"     // takes no connections
 	reasonClosed     = "closed"      // takes connections and closes them
@@ -53,6 +54,7 @@ type member struct {
 	network, dial string // for net.Dial
 	config        config.FPMBackend
 	source        string // the configured address it comes from
+	level         int    // of its SRV record: how many better priorities the source has
 	statusDial    string // address for the status, empty for the backend's own
 	checker       atomic.Pointer[balancer.Checker]
 	cancel        func()

@@ -167,6 +167,7 @@ func (p *Pool) stop() {
 type found struct {
 	address, source string
 	config          config.FPMBackend
+	level           int
 }
 
 // set makes these the members, and keeps those that are there already.
@@ -193,7 +194,7 @@ func (p *Pool) set(wanted []found) {
 			m.cancel()
 			p.start(m)
 		}
-		m.config, m.source = f.config, f.source
+		m.config, m.source, m.level = f.config, f.source, f.level
 		m.statusDial = statusAddress(m.Addr(), f.config.StatusListen, p.settings().StatusListen)
 		if p.drained[f.address] {
 			m.SetState(balancer.Draining)

@@ -78,7 +78,7 @@ func (p *Pool) choose() (balancer.Lease, bool) {
 			panicking = false
 		}
 		switch {
-		case len(m.probes) >= maxProbes || now.Before(m.notBefore):
+		case len(m.probes) >= maxProbes || now.Before(m.notBefore) || p.spare(m):
 			full = append(full, b)
 		case m.late > 0:
 			busy = append(busy, b)

@@ -1,7 +1,9 @@
 package fpm
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -48,8 +50,8 @@ func (p *Pool) resolve(ctx context.Context) {
 			}
 			p.resolveErrors[b.Address] = err.Error()
 			for _, m := range p.members {
-				if m.source == b.Address {
-					places = append(places, place{m.Addr(), m.config.Weight})
+				if m.source == b.Address && !slices.ContainsFunc(places, func(at place) bool { return at.address == m.Addr() }) {
+					places = append(places, place{m.Addr(), m.config.Weight, m.level})
 				}
 			}
 			slices.SortFunc(places, place.compare)
@@ -61,7 +63,7 @@ func (p *Pool) resolve(ctx context.Context) {
 			if slices.ContainsFunc(wanted, func(f found) bool { return f.address == at.address }) {
 				continue
 			}
-			f := found{address: at.address, source: b.Address, config: b}
+			f := found{address: at.address, source: b.Address, config: b, level: at.level}
 			f.config.Weight = at.weight
 			wanted = append(wanted, f)
 		}
@@ -69,19 +71,22 @@ func (p *Pool) resolve(ctx context.Context) {
 	p.set(wanted)
 }
 
-// place is where a backend is, with the share of requests that it is to get there.
+// place is where a backend is, with the share of requests that it is to get there, and how many priorities of SRV records are better than its own.
 type place struct {
 	address string
 	weight  int
+	level   int
 }
 
-func (a place) compare(b place) int { return strings.Compare(a.address, b.address) }
+func (a place) compare(b place) int {
+	return cmp.Or(cmp.Compare(a.level, b.level), strings.Compare(a.address, b.address))
+}
 
-// places are all that a configured backend stands for, in order.
+// places are all that a configured backend stands for, in order; with an error, those that are known all the same.
 func (p *Pool) places(ctx context.Context, b *config.FPMBackend) ([]place, error) {
 	if !b.IsName() || strings.HasPrefix(b.Address, "localhost:") {
 		// localhost is one machine, not two, although it has two addresses.
-		return []place{{b.Address, b.Weight}}, nil
+		return []place{{address: b.Address, weight: b.Weight}}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTime)
 	defer cancel()
@@ -98,7 +103,7 @@ func (p *Pool) places(ctx context.Context, b *config.FPMBackend) ([]place, error
 	}
 	out := make([]place, 0, len(addresses))
 	for _, address := range addresses {
-		out = append(out, place{address, b.Weight})
+		out = append(out, place{address: address, weight: b.Weight})
 	}
 	return out, nil
 }
@@ -120,37 +125,52 @@ func (p *Pool) hosts(ctx context.Context, host, port string) ([]string, error) {
 	return addresses, nil
 }
 
-// records are the addresses of the SRV records with the best priority, with their weights.
+// records are the addresses of SRV records, with their weights among those of the same priority. Of targets that cannot be looked up the error tells.
 func (p *Pool) records(ctx context.Context, name string, weight int) ([]place, error) {
 	_, records, err := p.resolver.LookupSRV(ctx, "", "", name)
 	if err != nil {
 		return nil, err
 	}
 	var out []place
-	var weights []int
+	for level := 0; len(records) > 0; level++ {
+		of := 1 // LookupSRV sorts by priority.
+		for of < len(records) && records[of].Priority == records[0].Priority {
+			of++
+		}
+		some, failed := p.targets(ctx, records[:of], out)
+		err = errors.Join(err, failed)
+		weights := make([]int, len(some))
+		for i := range some {
+			weights[i] = some[i].weight
+		}
+		for i, w := range shares(weights) {
+			some[i].weight, some[i].level = w*weight, level
+		}
+		out, records = append(out, some...), records[of:]
+	}
+	slices.SortFunc(out, place.compare)
+	if len(out) == 0 && err == nil {
+		err = fmt.Errorf("look up %s: no SRV records", name)
+	}
+	return out, err
+}
+
+// targets are the addresses of records, with the weights that these have, but for those that are there already.
+func (p *Pool) targets(ctx context.Context, records []*net.SRV, there []place) (out []place, err error) {
 	for _, r := range records {
-		if r.Priority != records[0].Priority {
-			continue // LookupSRV sorts by priority
+		if r.Target == "." {
+			continue // There is no such service (RFC 2782).
 		}
-		some, err := p.hosts(ctx, strings.TrimSuffix(r.Target, "."), strconv.Itoa(int(r.Port)))
-		if err != nil {
-			return nil, err
-		}
+		some, failed := p.hosts(ctx, strings.TrimSuffix(r.Target, "."), strconv.Itoa(int(r.Port)))
+		err = errors.Join(err, failed)
 		for _, address := range some {
-			if !slices.ContainsFunc(out, func(at place) bool { return at.address == address }) {
-				out = append(out, place{address: address})
-				weights = append(weights, int(r.Weight))
+			same := func(at place) bool { return at.address == address }
+			if !slices.ContainsFunc(out, same) && !slices.ContainsFunc(there, same) {
+				out = append(out, place{address: address, weight: int(r.Weight)})
 			}
 		}
 	}
-	for i, w := range shares(weights) {
-		out[i].weight = w * weight
-	}
-	slices.SortFunc(out, place.compare)
-	if len(out) == 0 {
-		return nil, fmt.Errorf("look up %s: no SRV records", name)
-	}
-	return out, nil
+	return out, err
 }
 
 // heaviest is the largest share of one record in that of the lightest.

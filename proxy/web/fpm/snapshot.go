@@ -43,7 +43,7 @@ type BackendSnapshot struct {
 	LastError string
 	Weight    int
 	Limit     int
-	// Share is the part of its normal work it gets, less than 1 in a slow start.
+	// Share is the part of its normal work it gets, less than 1 in a slow start, 0 while one of a better priority lives.
 	Share float64
 	// Running is requests that a worker has, Asking those that ask for one; Orphans are of Running, without a client.
 	Running, Asking, Orphans int
@@ -84,7 +84,11 @@ func (p *Pool) Snapshot() Snapshot {
 	}
 	for _, b := range p.backends.Backends() {
 		if m := p.members[b]; m != nil {
-			s.Backends = append(s.Backends, m.snapshot())
+			shown := m.snapshot()
+			if m.State() == balancer.Up && p.spare(m) {
+				shown.Share, shown.Reason = 0, reasonSpare
+			}
+			s.Backends = append(s.Backends, shown)
 		}
 	}
 	slices.SortStableFunc(s.Backends, func(a, b BackendSnapshot) int { return strings.Compare(a.Address, b.Address) })
