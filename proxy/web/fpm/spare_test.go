@@ -34,8 +34,11 @@ func TestPrioritiesOfRecords(t *testing.T) {
 		fails   bool
 	}{
 		{"weights within each", srvNames{
-			{Target: "10.0.0.2.", Port: 9000, Priority: 1, Weight: 30}, {Target: "10.0.0.1.", Port: 9000, Priority: 1, Weight: 10},
-			{Target: "10.0.0.3.", Port: 9000, Priority: 5, Weight: 7}, {Target: "10.0.0.4.", Port: 9000, Priority: 5, Weight: 14}, {Target: "10.0.0.5.", Port: 9000, Priority: 9},
+			{Target: "10.0.0.2.", Port: 9000, Priority: 1, Weight: 30},
+			{Target: "10.0.0.1.", Port: 9000, Priority: 1, Weight: 10},
+			{Target: "10.0.0.3.", Port: 9000, Priority: 5, Weight: 7},
+			{Target: "10.0.0.4.", Port: 9000, Priority: 5, Weight: 14},
+			{Target: "10.0.0.5.", Port: 9000, Priority: 9},
 		}, []place{{"10.0.0.1:9000", 2, 0}, {"10.0.0.2:9000", 6, 0}, {"10.0.0.3:9000", 2, 1}, {"10.0.0.4:9000", 4, 1}, {"10.0.0.5:9000", 2, 2}}, false},
 		{"the best place of an address", srvNames{
 			{Target: "10.0.0.1.", Port: 9000, Priority: 1}, {Target: "10.0.0.1.", Port: 9000, Priority: 2}, {Target: "10.0.0.2.", Port: 9000, Priority: 2},
