@@ -43,6 +43,11 @@ const (
 	leaseAgain = time.Minute
 	// leaseForget is how long the row of a galley that is gone is kept.
 	leaseForget = 10 * time.Minute
+	// leaseBeats is how many confirmations are due in a term. While a member is
+	// lost and not yet evicted none comes through, for 6 s, and reads that must
+	// see what other galleys have acknowledged are sure of the writer for no
+	// longer than the newest one holds.
+	leaseBeats = 6
 	// leaseBye is how long the end of a galley may take to say so.
 	leaseBye = time.Second
 )
@@ -151,7 +156,7 @@ func NewLease(m *Monitor, o LeaseOptions) (*Lease, error) {
 		kick: make(chan struct{}, 1),
 	}
 	l.store.schema = "`" + strings.ReplaceAll(o.Schema, "`", "``") + "`"
-	l.rules = lease.State{Self: l.self, Times: lease.Times{Term: o.Term, Margin: o.Term / 10, Poll: leasePoll, Glance: min(leaseGlance, o.Term/3), Patience: 2 * o.Term}}
+	l.rules = lease.State{Self: l.self, Times: lease.Times{Term: o.Term, Margin: o.Term / 10, Every: o.Term / leaseBeats, Poll: leasePoll, Glance: min(leaseGlance, o.Term/3), Patience: 2 * o.Term}}
 	l.grant.Store(&leaseGrant{off: o.Mode == LeaseOff})
 	l.state.Off = o.Mode == LeaseOff
 	if o.Mode != LeaseOff {

@@ -61,7 +61,7 @@ func TestSampleIsComplete(t *testing.T) {
 			Monitor:  config.Monitor{User: "monitor", Password: config.NewSecret("secret")},
 			TLS:      config.ClientTLS{Mode: config.TLSOff},
 			Interval: 500 * time.Millisecond, ProbeTimeout: 2 * time.Second, Discover: true, Degraded: config.DegradedWait, AccountsInterval: 5 * time.Second,
-			Lease: config.LeaseAuto, LeaseTerm: 5 * time.Second, LeaseSchema: "galley",
+			Lease: config.LeaseAuto, LeaseTerm: 6 * time.Second, LeaseSchema: "galley",
 			WeightInFlight: 1, WeightRunning: 1, WeightQueue: 2, QueueLow: 0.2, QueueHigh: 0.8,
 		},
 		Web: config.Web{

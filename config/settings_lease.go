@@ -13,8 +13,8 @@ func leaseSettings() []Setting {
 				"off: there is only one galley; required: nothing is written without it.",
 			binding: text(func(c *Config) *string { return &c.Cluster.Lease }, oneOf(LeaseAuto, LeaseOff, LeaseRequired)),
 		}, {
-			Path: "cluster.lease.term", Type: "duration", Default: "5s", Restart: true,
-			Doc:     "How long galley may write without confirming the lease again, and how long others wait for a galley that is silent. It is confirmed three times as often.",
+			Path: "cluster.lease.term", Type: "duration", Default: "6s", Restart: true,
+			Doc:     "How long galley may write without confirming the lease again, and how long others wait for a galley that is silent. It is confirmed six times as often.",
 			binding: duration(func(c *Config) *time.Duration { return &c.Cluster.LeaseTerm }, 500*time.Millisecond, 10*time.Minute),
 		}, {
 			Path: "cluster.lease.schema", Type: "text", Default: "galley", Restart: true,

@@ -85,5 +85,10 @@ func (s *Server) leads(set *connSet) bool {
 	return w != nil && w.Backend == set.node && set.led.Load() == view.WriterSince.UnixNano()
 }
 
-// acked gives a write on b its number, before the client is told.
-func (s *session) acked(b *backendConn) { s.wrote = s.srv.causal.ack(b.node.Backend) }
+// acked gives a write on b its number, before the client is told. A conn that refuses writes has made none, also where a transaction has ended there: its node must not be taken for the one whose
+// turn it is, for which every other would then be waited.
+func (s *session) acked(b *backendConn) {
+	if !b.readOnly {
+		s.wrote = s.srv.causal.ack(b.node.Backend)
+	}
+}
