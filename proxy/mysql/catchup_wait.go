@@ -25,6 +25,9 @@ var errElsewhere = errors.New("the node takes no reads any more")
 // comes with the next view, seconds later, and the write's number tells sooner.
 const groupPatience = 100 * time.Millisecond
 
+// untoldPatience is how long the group is waited for in all where no number tells, before the writer, which has everything, answers the read.
+const untoldPatience = 3 * groupPatience / 2
+
 // waitQueue is who waits for the same. All that come while a batch is under way wait together for the next one.
 type waitQueue struct {
 	mu      sync.Mutex
@@ -69,10 +72,16 @@ func (q *waitQueue) take() *waitBatch {
 }
 
 // slow says whether the batch under way takes longer than d.
-func (q *waitQueue) slow(d time.Duration) bool {
+func (q *waitQueue) slow(d time.Duration) bool { return q.since() > d }
+
+// since is how long the batch under way has taken so far; 0 while none is.
+func (q *waitQueue) since() time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return !q.asking.IsZero() && time.Since(q.asking) > d
+	if q.asking.IsZero() {
+		return 0
+	}
+	return time.Since(q.asking)
 }
 
 // answered ends a batch: whoever comes from now on is not told that the group is slow.
@@ -115,6 +124,7 @@ type waitFor struct {
 	what   awaiting
 	usable func() bool   // Whether the view has a use for the node still.
 	limit  time.Duration // 0 is none.
+	writer func() bool   // Whether the writer would answer at once in the node's place; nil where it is not to.
 }
 
 // awaited is one who waits for a node: for the group, for a write's number, or for both, of which either will do.
@@ -171,6 +181,11 @@ func (c *connSet) await(ctx context.Context, node *cluster.Node, w waitFor) erro
 			}
 			if a.group == nil {
 				a.joinGroup()
+			}
+			if w.writer != nil && w.writer() {
+				timer := time.NewTimer(max(0, c.srv.untold-c.group.since()))
+				defer timer.Stop()
+				late = timer.C
 			}
 		case <-impatient:
 			if impatient = nil; !a.asked {
@@ -251,7 +266,7 @@ func (s *session) catchUpNode(b *backendConn, x *exchange, t target) error {
 		return b == s.writer.conn && b.writesIn(view) || s.bound(b) || s.hintNode != "" || slices.ContainsFunc(view.Readers, func(i int) bool { return view.Nodes[i].Backend == b.node.Backend })
 	}}
 	if t == toReader && b != s.writer.conn {
-		w.limit = s.srv.config().CausalWait
+		w.limit, w.writer = s.srv.config().CausalWait, s.srv.writerHasAll
 	}
 	began := time.Now()
 	err := b.set.await(s.ctx, b.node, w)

@@ -85,6 +85,16 @@ func (s *Server) leads(set *connSet) bool {
 	return w != nil && w.Backend == set.node && set.led.Load() == view.WriterSince.UnixNano()
 }
 
+// writerHasAll says whether there is a writer that is known to have all that was acknowledged, so that a read there waits for nothing.
+func (s *Server) writerHasAll() bool {
+	w := s.cluster.View().WriterNode()
+	if w == nil {
+		return false
+	}
+	set := s.conns.of(w)
+	return set.applied.Load() >= s.causal.need(w.Backend) && (!s.peers() || s.leads(set))
+}
+
 // acked gives a write on b its number, before the client is told. A conn that refuses writes has made none, also where a transaction has ended there: its node must not be taken for the one whose
 // turn it is, for which every other would then be waited.
 func (s *session) acked(b *backendConn) {

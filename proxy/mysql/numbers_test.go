@@ -78,6 +78,7 @@ func numberedDoor(t *testing.T, change ...func(*config.MySQL)) (d *door, w, r *n
 	d = newDoor(t, 2, append([]func(*config.MySQL){causally}, change...)...)
 	d.cluster.Update(func(v *cluster.View) { v.StateUUID, v.ConfID = "u", 3 })
 	w, r = number(d.n[0], 1), number(d.n[1], 2)
+	d.srv.untold = time.Hour
 	r.slowGroup(t)
 	return d, w, r
 }
@@ -289,6 +290,44 @@ func TestAWriterThatNumbersForItself(t *testing.T) {
 	}
 	if got := r.asked(); len(got) > 1 {
 		t.Errorf("waited for %v", got)
+	}
+}
+
+// TestNoNumberAndASlowGroup: what no number tells is not waited for where the writer has it.
+func TestNoNumberAndASlowGroup(t *testing.T) {
+	d, w, r := numberedDoor(t, func(c *config.MySQL) { c.CausalWait = time.Hour })
+	d.srv.untold = untoldPatience
+	writer, other := d.client(), d.client()
+	r.seen.Store(51)
+	r.extra.Store(1)
+	w.write(writer)
+	for _, sql := range []string{"SELECT b FROM t", "SELECT c FROM t"} {
+		other.result(sql)
+		d.expectRan(sql, 1, 0)
+	}
+	if n := d.srv.conns.of(&d.cluster.View().Nodes[1]).fallbacks[fallbackDiffers].Load(); n == 0 {
+		t.Error("a number has told")
+	}
+}
+
+// TestTheEndOfATransactionOnAReader: it is no write, so that no other node is waited for.
+func TestTheEndOfATransactionOnAReader(t *testing.T) {
+	d, _, _ := numberedDoor(t)
+	d.cluster.Update(func(v *cluster.View) {
+		for i := range v.Nodes {
+			v.Nodes[i].Status.Server.Version = "10.11.6-MariaDB"
+		}
+	})
+	writer, c := d.client(), d.client()
+	writer.result("INSERT INTO t VALUES (1)")
+	before := d.srv.causal.acked.Load()
+	d.srv.conns.of(&d.cluster.View().Nodes[1]).applied.Store(before)
+	for _, sql := range []string{"START TRANSACTION READ ONLY", "SELECT a FROM t", "COMMIT"} {
+		c.result(sql)
+	}
+	d.expectRan("SELECT a FROM t", 0, 1)
+	if now, turn := d.srv.causal.acked.Load(), d.srv.causal.turn.Load().node; now != before || turn != d.cluster.View().WriterNode().Backend {
+		t.Errorf("%d writes acknowledged, then %d, the last on another node", before, now)
 	}
 }
 

@@ -95,6 +95,7 @@ type Server struct {
 	causal   causal
 	index    readIndex
 	peers    func() bool // Whether other galleys write to the cluster.
+	untold   time.Duration
 	flights  flights
 	gate     gate
 	line     line
@@ -136,7 +137,7 @@ func New(o Options) (*Server, error) {
 	s.logs.New = newTrxLog
 	s.takeKeys.Store(o.AllowPublicKeyRetrieval)
 	s.metrics.bounds = latencyBounds()
-	s.conns.srv, s.index.srv = s, s
+	s.conns.srv, s.index.srv, s.untold = s, s, untoldPatience
 	if s.peers = o.Peers; s.peers == nil {
 		s.peers = func() bool { return false }
 	}
