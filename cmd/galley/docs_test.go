@@ -41,7 +41,7 @@ func TestMetricsOfTheReadme(t *testing.T) {
 		}
 	}
 	// And these need a node that has answered.
-	for _, name := range []string{"recv_queue_length", "send_queue_length", "threads_running", "threads_connected", "max_connections", "last_committed"} {
+	for _, name := range []string{"recv_queue_length", "send_queue_length", "threads_running", "threads_connected", "max_connections", "last_committed", "load"} {
 		have = append(have, "galley_node_"+name)
 	}
 	named := regexp.MustCompile("`(galley_[a-z_]+)`").FindAllStringSubmatch(string(page), -1)
