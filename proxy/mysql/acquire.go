@@ -18,7 +18,8 @@ func (s *session) acquire(view *cluster.View, node *cluster.Node, reads bool) (*
 		w.ch = make(chan delivery, 2) // With room for a wake-up in front of what it waits for.
 	}
 	w.session, w.node, w.login = s, node, &s.login
-	w.key = poolKey{user: s.login.user, account: s.login.account, caps: s.login.caps, reads: reads, dirty: dirtyNode(view, node), bare: s.state.schema == "", client: s.login.client}
+	w.key = poolKey{user: s.login.user, account: s.login.account, caps: s.login.caps, reads: reads, dirty: dirtyNode(view, node), client: s.login.client}
+	w.bare = s.needsBare()
 	for {
 		b, room := set.take(w)
 		s.stepOut() // What came later stands behind it there.

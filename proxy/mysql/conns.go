@@ -117,7 +117,7 @@ func (s *session) conn(t target, w *wait) (*backendConn, error) {
 			return s.trx, s.inDegraded(s.srv.cluster.View(), w)
 		}
 		return s.trx, nil
-	case t == toLast && s.last != nil && s.holds(s.last):
+	case t == toLast && s.last != nil && s.holds(s.last) && s.suits(s.last):
 		return s.last, nil
 	case t == toTransaction, t == toLast:
 		t = toWriter
@@ -177,7 +177,7 @@ func (s *session) connIn(view *cluster.View, t target) (*backendConn, error) {
 	}
 	if b := s.writer.conn; b != nil {
 		if b.node.Backend == node.Backend || s.writer.held && s.bound(b) {
-			if s.retake(&s.writer) {
+			if s.retakeFitting(&s.writer) {
 				return b, nil
 			}
 		}
@@ -228,7 +228,7 @@ const movingOften = 64
 // readerIn gives a conn to a reader: to the one that the session read from before, where that is good, and not much busier than another.
 func (s *session) readerIn(view *cluster.View) (*backendConn, error) {
 	b := s.reader.conn
-	if b != nil && (s.readerView == view && s.reads%movingOften != 0 || s.reader.held && s.bound(b)) && s.retake(&s.reader) {
+	if b != nil && (s.readerView == view && s.reads%movingOften != 0 || s.reader.held && s.bound(b)) && s.retakeFitting(&s.reader) {
 		return b, nil
 	}
 	node := s.srv.pickReader(view)
@@ -236,7 +236,7 @@ func (s *session) readerIn(view *cluster.View) (*backendConn, error) {
 		return nil, nil
 	}
 	if b = s.reader.conn; b != nil && !s.srv.muchBetter(view, node, b) {
-		if s.retake(&s.reader) {
+		if s.retakeFitting(&s.reader) {
 			s.readerView = view
 			return b, nil
 		}
@@ -247,7 +247,7 @@ func (s *session) readerIn(view *cluster.View) (*backendConn, error) {
 // readerOn gives a conn for reads on node.
 func (s *session) readerOn(view *cluster.View, node *cluster.Node) (*backendConn, error) {
 	if b := s.reader.conn; b != nil {
-		if (b.node.Backend == node.Backend || s.reader.held && s.bound(b)) && s.retake(&s.reader) {
+		if (b.node.Backend == node.Backend || s.reader.held && s.bound(b)) && s.retakeFitting(&s.reader) {
 			s.readerView = view
 			return b, nil
 		}

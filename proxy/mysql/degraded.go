@@ -65,7 +65,7 @@ func (s *session) inDegraded(view *cluster.View, w *wait) error {
 
 // dirtyIn gives the conn of what otherwise runs on the writer, in a view without a primary component.
 func (s *session) dirtyIn(view *cluster.View) (*backendConn, error) {
-	if s.retake(&s.writer) {
+	if s.retakeFitting(&s.writer) {
 		return s.writer.conn, nil
 	}
 	s.leaveSlot(&s.writer)

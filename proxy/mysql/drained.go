@@ -23,7 +23,7 @@ func (c *connSet) empty() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, p := range c.pools {
-		for _, l := range []*connList{&p.plain, &p.left} {
+		for _, l := range p.lists() {
 			for l.first != nil {
 				c.discard(l.first)
 			}

@@ -35,6 +35,8 @@ type exchange struct {
 	writes     bool        // It may have written when it succeeds.
 	reads      bool        // It only reads: it may be killed when its time is over or its client is gone.
 	noData     bool        // It sees no data, so that it need not wait for any.
+	schemaFree bool        // It does the same whatever schema its conn has.
+	chooses    bool        // It chooses a schema.
 	commits    bool        // It ends an open transaction, also where another one is open behind it.
 	replays    bool        // It stands for a transaction that is run again.
 	inTrx      bool        // A transaction was open where it runs.

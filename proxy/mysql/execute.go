@@ -158,7 +158,11 @@ func (s *session) connFor(t target, x *exchange, w *wait) (*backendConn, error) 
 		}
 		return x.conn, nil
 	}
-	return s.conn(t, w)
+	free := s.trx == nil && s.state.pins == 0
+	s.schemaFree, s.choosing = free && x.schemaFree, free && x.chooses
+	b, err := s.conn(t, w)
+	s.schemaFree, s.choosing = false, false
+	return b, err
 }
 
 // idleCheckAfter is how long a conn may have been unused before a look at its socket is worth a system call: a node that died in between is then seen before a

@@ -87,9 +87,30 @@ func (l *connList) remove(b *backendConn) {
 	l.cut(b)
 }
 
-// pop takes an idle conn out of p. Those that broke meanwhile are dropped.
-func (c *connSet) pop(p *connPool) *backendConn {
-	for _, l := range []*connList{&p.plain, &p.left} {
+// idleConns are idle conns of one kind.
+type idleConns struct {
+	plain connList // The one used last is taken first.
+	left  connList // Those on which another session has left what it may ask for, the oldest first.
+}
+
+func (i *idleConns) any() bool { return i.plain.first != nil || i.left.first != nil }
+
+// lists are all idle conns of p.
+func (p *connPool) lists() [4]*connList {
+	return [...]*connList{&p.chosen.plain, &p.chosen.left, &p.bare.plain, &p.bare.left}
+}
+
+// idleList is among which b is idle.
+func (b *backendConn) idleList() *idleConns {
+	if b.schema == "" {
+		return &b.pool.bare
+	}
+	return &b.pool.chosen
+}
+
+// pop takes an idle conn. Those that broke meanwhile are dropped.
+func (c *connSet) pop(i *idleConns) *backendConn {
+	for _, l := range []*connList{&i.plain, &i.left} {
 		for l.first != nil {
 			b := l.first
 			c.unlink(b)
@@ -102,15 +123,13 @@ func (c *connSet) pop(p *connPool) *backendConn {
 	return nil
 }
 
-// popFor takes an idle conn that w may use.
+// popFor takes an idle conn that w may use. One that has no schema yet is left to those who can use no other.
 func (c *connSet) popFor(w *waiter) *backendConn {
-	if b := c.pop(c.pool(w.key)); b != nil || w.key.bare {
-		return b
+	p := c.pool(w.key)
+	if !w.bare {
+		if b := c.pop(&p.chosen); b != nil {
+			return b
+		}
 	}
-	bare := w.key // One that has no schema yet will do as well.
-	bare.bare = true
-	if q := c.pools[bare]; q != nil {
-		return c.pop(q)
-	}
-	return nil
+	return c.pop(&p.bare)
 }

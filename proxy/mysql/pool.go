@@ -18,7 +18,6 @@ type poolKey struct {
 	caps    wire.Capability
 	reads   bool           // Set up so that the node refuses writes.
 	dirty   bool           // Set up for reads outside of a primary component.
-	bare    bool           // Without a schema: a conn that has had one never gets rid of it.
 	client  netip.AddrPort // Where the node is told who the client is.
 }
 
@@ -30,16 +29,16 @@ type accountRow struct {
 
 // connPool is the idle conns to one node with one key. It belongs to a connSet, whose mutex guards it.
 type connPool struct {
-	key   poolKey
-	plain connList // The one used last is taken first.
-	left  connList // Those on which another session has left what it may ask for, the oldest first.
-	open  int      // All conns with this key, with those being opened.
-	opens int      // Those being opened.
-	seen  int      // For pump.
-	grew  time.Time
-	stale bool  // The account is not what it was: its conns are closed when given back.
-	login login // Of the session that came last.
-	used  int64 // In ticks, when a session last asked for a conn.
+	key    poolKey
+	chosen idleConns // Those with a schema: a conn never gets rid of one.
+	bare   idleConns // Those without.
+	open   int       // All conns with this key, with those being opened.
+	opens  int       // Those being opened.
+	seen   int       // For pump.
+	grew   time.Time
+	stale  bool  // The account is not what it was: its conns are closed when given back.
+	login  login // Of the session that came last.
+	used   int64 // In ticks, when a session last asked for a conn.
 }
 
 // connSet is all backend conns to one node: those in use, the idle ones, and the sessions that wait for one. Safe for use by many goroutines.
@@ -79,6 +78,7 @@ type waiter struct {
 	links[waiter]
 
 	key     poolKey
+	bare    bool // Only a conn without a schema will do.
 	node    *cluster.Node
 	login   *login
 	session *session
@@ -157,7 +157,7 @@ func (c *connSet) take(w *waiter) (b *backendConn, room bool) {
 	w.since = time.Now()
 	c.queue.push(w)
 	c.waited.Add(1)
-	if p.open < easyConns { // Beyond, only time tells.
+	if p.open < easyConns || w.bare && p.chosen.any() { // Beyond, only time tells.
 		c.pump(w.since)
 	}
 	c.watchQueue(w.since)
@@ -228,14 +228,13 @@ func (c *connSet) give(b *backendConn) {
 		c.mu.Unlock()
 		return
 	}
-	c.rekey(b)
 	b.idleSince = c.srv.tick.Load()
 	if c.queue.first == nil {
 		c.idle++
 		if b.missed() {
-			b.pool.left.pushBack(b)
+			b.idleList().left.pushBack(b)
 		} else {
-			b.pool.plain.pushFront(b)
+			b.idleList().plain.pushFront(b)
 		}
 		c.mu.Unlock()
 		return
@@ -270,7 +269,7 @@ func (c *connSet) deliver(b *backendConn) {
 		return
 	case w == nil:
 		c.idle++
-		b.pool.plain.pushFront(b)
+		b.idleList().plain.pushFront(b)
 		c.pump(time.Time{})
 		return
 	}
@@ -289,26 +288,8 @@ func (c *connSet) awaited(b *backendConn) bool {
 	return w != nil
 }
 
-// fits says whether w may use b.
-func (w *waiter) fits(b *backendConn) bool {
-	if w.key == b.pool.key {
-		return true
-	}
-	k := w.key
-	k.bare = true
-	return k == b.pool.key
-}
-
-// rekey puts b under the key that fits what it has become: it may have got a schema.
-func (c *connSet) rekey(b *backendConn) {
-	key := b.pool.key
-	if bare := b.schema == ""; key.bare != bare {
-		key.bare = bare
-		b.pool.open--
-		b.pool = c.pool(key)
-		b.pool.open++
-	}
-}
+// fits says whether w may use b, which no session has.
+func (w *waiter) fits(b *backendConn) bool { return w.key == b.pool.key && (!w.bare || b.schema == "") }
 
 // pump has conns opened for those that wait, as many as there may be at a time and in all. now is zero where the time does not matter.
 func (c *connSet) pump(now time.Time) {
@@ -323,14 +304,21 @@ func (c *connSet) pump(now time.Time) {
 			return
 		}
 		p := c.pool(w.key)
-		if p.plain.first != nil { // What is waited for is that one may work.
+		if p.bare.plain.first != nil || !w.bare && p.chosen.plain.first != nil { // What is waited for is that one may work.
 			if resting++; resting > lookAhead {
 				return
 			}
 			continue
 		}
-		if p.seen++; p.seen <= p.opens || p.open >= easyConns && !c.mayGrow(p, w, now) {
+		if p.seen++; p.seen <= p.opens {
 			continue
+		}
+		if p.open >= easyConns {
+			if c.swap(p, w) {
+				full = false
+			} else if !c.mayGrow(p, w, now) {
+				continue
+			}
 		}
 		if most := perUser(conf.MaxPerUser, w.login.conns); most > 0 && c.users[w.key.user] >= most {
 			if !c.evict(w, func(b *backendConn) bool { return b.pool.key.user == w.key.user }) {
@@ -354,6 +342,11 @@ func (c *connSet) mayGrow(p *connPool, w *waiter, now time.Time) bool {
 	return true
 }
 
+// swap closes an idle conn with a schema for w, which needs one of the same kind without: so conns that have got a schema do not add up.
+func (c *connSet) swap(p *connPool, w *waiter) bool {
+	return w.bare && c.evict(w, func(b *backendConn) bool { return b.pool == p })
+}
+
 // perUser is how many conns of a user there may be, by the configuration and by the account; 0 is no limit.
 func perUser(configured, account int) int {
 	if configured == 0 || account > 0 && account < configured {
@@ -366,7 +359,7 @@ func perUser(configured, account int) int {
 func (c *connSet) evict(w *waiter, may func(*backendConn) bool) bool {
 	var oldest *backendConn
 	for _, p := range c.pools {
-		for _, b := range []*backendConn{p.plain.last, p.left.first} {
+		for _, b := range []*backendConn{p.chosen.plain.last, p.chosen.left.first, p.bare.plain.last, p.bare.left.first} {
 			if b != nil && !w.fits(b) && may(b) && (oldest == nil || b.idleSince < oldest.idleSince) {
 				oldest = b
 			}

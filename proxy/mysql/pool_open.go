@@ -110,7 +110,7 @@ func (c *connSet) sweep(accounts *cluster.AccountSet) {
 		if !p.stale && !accounts.Has(key.account.user, key.account.host, key.account.fingerprint) {
 			p.stale = true
 		}
-		for _, l := range []*connList{&p.plain, &p.left} {
+		for _, l := range p.lists() {
 			for b := l.first; b != nil; {
 				next := b.next
 				tooOld := c.tooOld(b) || b.lost.Load()

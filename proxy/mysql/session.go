@@ -45,6 +45,8 @@ type session struct {
 	readerView     *cluster.View // The view in which reader was found good.
 	hintNode       string
 	multiplex      bool
+	schemaFree     bool // What asks for a conn is the same under every schema.
+	choosing       bool // It chooses one.
 	waiter         waiter
 
 	stmts    map[uint32]*statement
@@ -174,6 +176,7 @@ func (s *session) command(cmd *wire.Command) error {
 	case wire.ComInitDB:
 		x.kind, x.repeatable, x.explains, x.noData = wire.AnswerSingle, true, true, true
 		x.found, x.rows, x.lists = fateKept, fateTold, true
+		x.schemaFree, x.chooses = true, true
 		return s.execute(s.homeTarget(toWriter), &x)
 	case wire.ComFieldList:
 		x.kind, x.repeatable, x.lists = wire.AnswerRows, true, true // The warnings stay.
@@ -284,6 +287,8 @@ func (s *session) query(x *exchange) error {
 	if class.Kind == classify.SetGlobal {
 		x.defined = s.srv.known.forget
 	}
+	x.chooses = class.Kind == classify.Use && !class.Flags.Has(classify.MultiStatement)
+	x.schemaFree = x.chooses || x.learns != nil || s.state.schema == "" && class.Kind == classify.Set && setsPlainly(x.sql)
 	err = s.answerStatement(t, x, &class)
 	s.count(x, reason, t)
 	if err == nil && x.answered && !x.failed && class.Flags.Has(classify.Release) {

@@ -187,5 +187,5 @@ func (c *connSet) rest(b *backendConn) {
 	}
 	c.handOver(b, nil) // Its session waits like the others.
 	c.idle++
-	b.pool.plain.pushFront(b)
+	b.idleList().plain.pushFront(b)
 }
