@@ -4,7 +4,6 @@ import (
 	"bytes"
 
 	"galley/proxy/mysql/classify"
-	"galley/proxy/mysql/wire"
 )
 
 // The server does not report everything that SET changes (measured on 10.11.19): SET NAMES … COLLATE names the character sets and not the collation, and a change of
@@ -79,7 +78,7 @@ const namesText = 120
 // setNamesHere answers SET NAMES without a node, where a node has accepted the same before: it is what most clients begin with, and changes nothing but what galley keeps and sets
 // where the session goes on. done is false where a node must run it.
 func (s *session) setNamesHere(x *exchange, c *classify.Class, sql []byte) (done bool, err error) {
-	if c.Kind != classify.Set || len(sql) > namesText || s.trx != nil || s.state.pins != 0 || s.caps.Has(wire.ClientSessionTrack) || s.ownNames() {
+	if c.Kind != classify.Set || len(sql) > namesText || !s.ownAnswer() || s.ownNames() {
 		return false, nil
 	}
 	var lower [namesText]byte
@@ -100,7 +99,7 @@ func (s *session) setNamesHere(x *exchange, c *classify.Class, sql []byte) (done
 		}
 		s.state.set(collationConnection, names.collation)
 		s.state.setNames(charset, collation)
-		if begun, _ := s.srv.charsets.find(s.login.charset); sameVars(begun, from) {
+		if begun, _ := s.srv.charsets.find(s.login.charset); len(names.from) == 0 || sameVars(begun, from) {
 			names.from, names.to = from, s.state.vars
 			s.srv.charsets.accept(charset, collation, names)
 		}

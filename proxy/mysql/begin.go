@@ -150,11 +150,12 @@ func (s *session) settleOn(b *backendConn, init string) error {
 		return err
 	}
 	if schema != "" {
+		turn := s.srv.schemas.now()
 		if err := b.command(wire.ComInitDB, schema); err != nil {
 			return err
 		}
 		b.schema = schema
-		s.srv.schemas.add(s.login.user, schema)
+		s.srv.schemas.add(s.login.user, schema, turn)
 	}
 	if init == "" {
 		return nil

@@ -13,16 +13,17 @@ import (
 
 // watch follows the cluster's views and cuts the backend conns of nodes that are lost for good: what is in flight there will not be answered any more.
 func (s *Server) watch(ctx context.Context) {
-	type charsets struct{ server, collation, client string }
+	type charsets struct{ server, collation, client, version string }
 	var known charsets
 	var was epoch
 	degraded := false
 	for {
 		changed := s.cluster.Changed()
 		view := s.cluster.View()
-		if now := (charsets{view.Server.Charset, view.Server.CollationName, view.Server.ClientCharset}); now != known {
+		if now := (charsets{view.Server.Charset, view.Server.CollationName, view.Server.ClientCharset, view.Server.Version}); now != known {
 			if known != (charsets{}) {
 				s.charsets.clear()
+				s.accepted.clear()
 				s.known.forget()
 			}
 			known = now

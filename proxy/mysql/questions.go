@@ -19,7 +19,7 @@ import (
 func (s *session) askBack(x *exchange, t target) (done bool, err error) {
 	if on := s.last; on != nil && x.asks&s.after.kept == 0 && s.after.marked == nil && s.lastIs(t) && !s.lacks(on, x) {
 		for _, sl := range s.slots() {
-			if sl.conn == on && s.retake(sl) {
+			if sl.conn == on && s.retake(sl) && (x.schemaFree || s.state.schema != "" || on.schema == "") {
 				return false, nil
 			}
 		}

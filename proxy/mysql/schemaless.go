@@ -1,6 +1,10 @@
 package mysql
 
-import "bytes"
+import (
+	"bytes"
+
+	"galley/proxy/mysql/classify"
+)
 
 // A conn that has had a schema never gets rid of it, so a session without one needs a conn without one: DATABASE() must be NULL there, and a name without a schema an error. Many
 // clients log in without a schema and choose it next (WordPress does). If they did so on conns without one, each of these would be of no use for the next login. So what does the
@@ -33,6 +37,15 @@ func (c *connSet) hasChosen(p *connPool) bool {
 	return p.chosen.any()
 }
 
+// noteSchemaFree notes in x whether it does the same under every schema.
+func (s *session) noteSchemaFree(x *exchange) {
+	if s.state.schema != "" {
+		return
+	}
+	x.chooses = x.of == classify.Use && !x.flags.Has(classify.MultiStatement)
+	x.schemaFree = x.chooses || x.learns != nil || x.asks != 0 && x.lists || x.of == classify.Set && setsPlainly(x.sql)
+}
+
 // plainSet is the longest SET that setsPlainly looks at, in bytes.
 const plainSet = 512
 
@@ -47,13 +60,18 @@ func setsPlainly(sql []byte) bool {
 	if _, _, ok := setNames(text); ok {
 		return true
 	}
+	return plainVariables(text, isPlainVariable)
+}
+
+// plainVariables says whether a text in lower case is a SET of nothing but session variables that may be, each by its name, to plain values.
+func plainVariables(text []byte, may func(name []byte) bool) bool {
 	rest, ok := bytes.CutPrefix(text, []byte("set "))
 	if !ok {
 		return false
 	}
 	for {
 		var name []byte
-		if name, rest, ok = bytes.Cut(rest, []byte{'='}); !ok || !isPlainVariable(name) {
+		if name, rest, ok = bytes.Cut(rest, []byte{'='}); !ok || !may(withoutScope(name)) {
 			return false
 		}
 		if rest, ok = cutLiteral(bytes.TrimLeft(rest, " ")); !ok {
@@ -69,15 +87,19 @@ func setsPlainly(sql []byte) bool {
 	}
 }
 
-// isPlainVariable says whether a name, in lower case, with the scope that it has in a SET, is one of a session variable that setsPlainly knows.
-func isPlainVariable(name []byte) bool {
+// withoutScope is the name of a variable in a SET without the scope that is the session's. With another one it is the name of none.
+func withoutScope(name []byte) []byte {
 	name = bytes.Trim(name, " :")
 	for _, scope := range []string{"session ", "local ", "@@session.", "@@local.", "@@"} {
 		if rest, ok := bytes.CutPrefix(name, []byte(scope)); ok {
-			name = bytes.TrimLeft(rest, " ")
-			break
+			return bytes.TrimLeft(rest, " ")
 		}
 	}
+	return name
+}
+
+// isPlainVariable says whether a name in lower case is one of a session variable that setsPlainly knows.
+func isPlainVariable(name []byte) bool {
 	switch string(name) {
 	case "sql_mode", "time_zone", "character_set_client", "character_set_results", charsetConnection, collationConnection, "lc_time_names", "wait_timeout", "interactive_timeout",
 		"net_read_timeout", "net_write_timeout", "lock_wait_timeout", "innodb_lock_wait_timeout", "max_statement_time", "group_concat_max_len", "foreign_key_checks", "unique_checks",

@@ -96,7 +96,7 @@ func TestSessionWithoutSchema(t *testing.T) {
 				_, err := c.Read()
 				c.failed("COM_INIT_DB", err, 1049)
 				c.fails("USE gone", 1049)
-				for _, sql := range []string{"SHOW WARNINGS /* without */", "SELECT 'without'", "BEGIN /* without */", "UPDATE without SET a = 1", "COMMIT", "SELECT FOUND_ROWS() /* without */", "UPDATE without SET a = 2"} {
+				for _, sql := range []string{"SHOW WARNINGS", "SELECT 'without'", "BEGIN /* without */", "UPDATE without SET a = 1", "COMMIT", "SELECT FOUND_ROWS() /* without */", "UPDATE without SET a = 2"} {
 					c.result(sql)
 				}
 				st := c.prepare("SELECT ? /* without */")
@@ -106,7 +106,7 @@ func TestSessionWithoutSchema(t *testing.T) {
 				c.result("SELECT 'with one'")
 				c.Close()
 			}
-			if got := d.schemasOf("without"); len(got) < 27 || strings.Join(got, "") != "" {
+			if got := d.schemasOf("without"); len(got) < 24 || strings.Join(got, "") != "" {
 				t.Errorf("without a schema: %q", got)
 			}
 			for _, schema := range d.schemasOf("with_one") {
@@ -121,6 +121,40 @@ func TestSessionWithoutSchema(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestQuestionsWithoutSchema: what a session without a schema has left on a conn that has one is told, and what asks for more does not see that schema.
+func TestQuestionsWithoutSchema(t *testing.T) {
+	d := newDoor(t, 1)
+	with := d.client()
+	with.command(wire.ComInitDB, "app")
+	with.result("INSERT INTO t VALUES (1)")
+	c := d.client()
+	c.result("INSERT INTO app.t VALUES (1)")
+	d.n[0].DropSchema("gone")
+	for _, ask := range []string{"SHOW WARNINGS", "SHOW COUNT(*) ERRORS", "SELECT FOUND_ROWS(), DATABASE() /* without */", "SELECT ROW_COUNT(), DATABASE() /* without */"} {
+		c.fails("USE gone", 1049)
+		c.result(ask)
+		if strings.Contains(ask, "without") {
+			continue
+		}
+		if at := d.on("USE gone"); at == 0 || at != d.on(ask) {
+			t.Errorf("%s ran on another conn than what it is about", ask)
+		}
+	}
+	if got := d.schemasOf("without"); len(got) != 2 || strings.Join(got, "") != "" {
+		t.Errorf("schemas %q", got)
+	}
+}
+
+// on gives the thread that has run a statement last.
+func (d *door) on(text string) (thread uint32) {
+	for _, cmd := range d.n[0].Commands() {
+		if cmd.Text == text {
+			thread = cmd.Thread
+		}
+	}
+	return thread
 }
 
 func TestSetsPlainly(t *testing.T) {

@@ -3,10 +3,17 @@ package mysql
 import (
 	"sync"
 	"time"
+
+	"galley/proxy/mysql/classify"
 )
 
+// dropsSchema says whether a definition may drop a schema.
+func dropsSchema(c *classify.Class, sql []byte) bool {
+	return (c.Kind == classify.DDL || c.Kind == classify.Other) && mentions(sql, "drop") && (mentions(sql, "database") || mentions(sql, "schema"))
+}
+
 // schemaTTL is how long a schema that a node accepted for a user is taken for good at logins, so that a login costs the node nothing. A right that is revoked, or a schema that
-// is dropped, in that time is told with the first statement and not at the login.
+// is dropped past this galley, in that time is told with the first statement and not at the login.
 const schemaTTL = 5 * time.Second
 
 type schemaKey struct{ user, schema string }
@@ -15,6 +22,7 @@ type schemaKey struct{ user, schema string }
 type schemaCache struct {
 	mu    sync.Mutex
 	until map[schemaKey]time.Time
+	turn  uint64 // Another one after each time that all was forgotten.
 }
 
 func (c *schemaCache) good(user, schema string) bool {
@@ -23,9 +31,19 @@ func (c *schemaCache) good(user, schema string) bool {
 	return time.Now().Before(c.until[schemaKey{user, schema}])
 }
 
-func (c *schemaCache) add(user, schema string) {
+// now gives the turn for add, before a node is asked.
+func (c *schemaCache) now() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.turn
+}
+
+func (c *schemaCache) add(user, schema string, turn uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if turn != c.turn {
+		return // It may be older than what changed.
+	}
 	now := time.Now()
 	if len(c.until) >= 1024 {
 		for k, t := range c.until {
@@ -37,8 +55,19 @@ func (c *schemaCache) add(user, schema string) {
 	c.until[schemaKey{user, schema}] = now.Add(schemaTTL)
 }
 
+// before gives what forgets all before it does more, if there is more.
+func (c *schemaCache) before(more func()) func() {
+	return func() {
+		c.clear()
+		if more != nil {
+			more()
+		}
+	}
+}
+
 func (c *schemaCache) clear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clear(c.until)
+	c.turn++
 }

@@ -90,6 +90,7 @@ type Server struct {
 	refusals refusals
 	takeKeys atomic.Bool // See nodeAuth.
 	charsets charsetCache
+	accepted acceptedSets
 	known    knownAnswers
 	metrics  metrics
 	causal   causal

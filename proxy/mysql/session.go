@@ -174,10 +174,7 @@ func (s *session) command(cmd *wire.Command) error {
 		s.after.tellRows(0)
 		return s.writeOK()
 	case wire.ComInitDB:
-		x.kind, x.repeatable, x.explains, x.noData = wire.AnswerSingle, true, true, true
-		x.found, x.rows, x.lists = fateKept, fateTold, true
-		x.schemaFree, x.chooses = true, true
-		return s.execute(s.homeTarget(toWriter), &x)
+		return s.initDB(&x)
 	case wire.ComFieldList:
 		x.kind, x.repeatable, x.lists = wire.AnswerRows, true, true // The warnings stay.
 		return s.execute(s.homeTarget(toReader), &x)
@@ -271,6 +268,9 @@ func (s *session) query(x *exchange) error {
 	if done, err := s.setNamesHere(x, &class, x.cmd.Body[1:]); done {
 		return err
 	}
+	if done, err := s.setHere(x, &class, x.cmd.Body[1:]); done {
+		return err
+	}
 	t, reason, err := s.place(x, &class, x.cmd.Body[1:])
 	if err != nil {
 		return err
@@ -279,6 +279,7 @@ func (s *session) query(x *exchange) error {
 		s.hintNode = string(x.cmd.Body[1+class.HintStart : 1+class.HintEnd])
 	}
 	x.kind = wire.AnswerQuery
+	s.noteSchemaFree(x)
 	if x.asks != 0 {
 		if done, err := s.askBack(x, t); done || err != nil {
 			return err
@@ -287,10 +288,11 @@ func (s *session) query(x *exchange) error {
 	if class.Kind == classify.SetGlobal {
 		x.defined = s.srv.known.forget
 	}
-	x.chooses = class.Kind == classify.Use && !class.Flags.Has(classify.MultiStatement)
-	x.schemaFree = x.chooses || x.learns != nil || s.state.schema == "" && class.Kind == classify.Set && setsPlainly(x.sql)
 	err = s.answerStatement(t, x, &class)
 	s.count(x, reason, t)
+	if err == nil {
+		s.learnSet(x)
+	}
 	if err == nil && x.answered && !x.failed && class.Flags.Has(classify.Release) {
 		return endSession(closeQuit, nil) // COMMIT RELEASE: the server closes the connection, and so does galley.
 	}
@@ -315,7 +317,9 @@ func (s *session) place(x *exchange, class *classify.Class, sql []byte) (target,
 	begun, stays := s.hidden(x, class, sql)
 	x.changes = append(s.pinChanges(x, class), begun...)
 	s.constantsOf(x, class)
-	x.defined = s.defines(class, sql)
+	if x.defined = s.defines(class, sql); dropsSchema(class, sql) {
+		x.defined = s.srv.schemas.before(x.defined)
+	}
 	x.forWriter = s.onReader() && forWriter(class, sql, x.changes)
 	now := s.situationOf(x.stmt, sql)
 	now.stay = now.stay || stays
