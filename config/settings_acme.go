@@ -1,12 +1,16 @@
 package config
 
 import (
+	"encoding/base64"
 	"net/url"
+	"slices"
 	"strings"
+	"unicode"
 )
 
 // acmeSettings are those of certificates that come by themselves.
 func acmeSettings() []Setting {
+	mac := func(c *Config) *Secret { return &c.Web.ACME.EABMACKey }
 	return []Setting{
 		{
 			Path: "web.acme.agree", Type: "boolean", Default: "false", Restart: true,
@@ -28,8 +32,37 @@ func acmeSettings() []Setting {
 			Path: "web.acme.ca_file", Type: "path", Restart: true,
 			Doc:     "Authorities that sign the certificate of the directory's own address; the system's if not given.",
 			binding: file(func(c *Config) *string { return &c.Web.ACME.CAFile }),
+		}, {
+			Path: "web.acme.eab_key_id", Type: "text", Restart: true,
+			Doc:     "Key identifier of the external account binding, where the authority asks for one: ZeroSSL, Google, Sectigo and others give it with a key.",
+			binding: text(func(c *Config) *string { return &c.Web.ACME.EABKeyID }, parseKeyID),
+		}, {
+			Path: "web.acme.eab_mac_key", Type: "secret", Secret: true, pair: "web.acme.eab_mac_key_file", Restart: true,
+			Doc:     "That key (HMAC), in base64url as the authority gives it.",
+			binding: secret(mac, parseMACKey),
+		}, {
+			Path: "web.acme.eab_mac_key_file", Type: "path", pair: "web.acme.eab_mac_key", Restart: true,
+			Doc:     "File that holds the key instead.",
+			binding: secretFile(func(c *Config) *string { return &c.Web.ACME.EABMACKeyFile }, mac, parseMACKey),
 		},
 	}
+}
+
+// parseKeyID takes ASCII (RFC 8555, section 7.3.4).
+func parseKeyID(text string) (string, *mistake) {
+	if strings.IndexFunc(text, func(c rune) bool { return c <= ' ' || c >= unicode.MaxASCII }) >= 0 {
+		return "", &mistake{echo: text, what: "{} is not a key identifier", remedy: "Write it as the authority gives it, without spaces."}
+	}
+	return nonEmpty(text)
+}
+
+// parseMACKey brings a key to base64url without padding; some authorities show it in the other alphabet or with it.
+func parseMACKey(text string) (string, *mistake) {
+	key := strings.TrimRight(strings.NewReplacer("+", "-", "/", "_").Replace(text), "=")
+	if raw, err := base64.RawURLEncoding.DecodeString(key); err != nil || len(raw) == 0 {
+		return "", &mistake{what: "this is not a key in base64url", remedy: "Write the HMAC key of the external account binding as the authority gives it."}
+	}
+	return key, nil
 }
 
 func parseEmail(text string) (string, *mistake) {
@@ -84,6 +117,43 @@ func (r *reader) validateWebTLS() {
 		r.report.add(r.at("web.acme.agree"), "web.acme.storage", &mistake{what: "certificates need a place to stay", remedy: "Give web.acme.storage, for example /var/lib/galley/acme."})
 	}
 	if !w.ACME.Agree {
-		r.unusedFiles("without web.acme.agree", "web.acme.email", "web.acme.storage", "web.acme.ca_file")
+		r.unusedFiles("without web.acme.agree", "web.acme.email", "web.acme.storage", "web.acme.ca_file", "web.acme.eab_key_id", "web.acme.eab_mac_key", "web.acme.eab_mac_key_file")
+		return
+	}
+	r.validateACME()
+}
+
+// validateACME finds what no certificate can be made with, or for.
+func (r *reader) validateACME() {
+	w := &r.cfg.Web
+	if a := &w.ACME; (a.EABKeyID == "") != a.EABMACKey.IsZero() && r.sound("web.acme.eab_key_id", "web.acme.eab_mac_key", "web.acme.eab_mac_key_file") {
+		at := r.at("web.acme.eab_key_id", "web.acme.eab_mac_key", "web.acme.eab_mac_key_file")
+		if a.EABKeyID == "" {
+			r.report.add(at, "web.acme.eab_key_id", &mistake{what: "an external account binding has a key and its identifier, and there is only the key", remedy: "Give web.acme.eab_key_id too, or take the key out."})
+		} else {
+			r.report.add(at, "web.acme.eab_mac_key", &mistake{what: "an external account binding has a key and its identifier, and there is only the identifier", remedy: "Give web.acme.eab_mac_key_file too, or take the identifier out."})
+		}
+	}
+	if !r.sound("web.sites") {
+		return
+	}
+	made := 0
+	for i := range w.Sites {
+		s := &w.Sites[i]
+		made += len(w.ACMEHosts(s))
+		pattern := slices.IndexFunc(s.Hosts, func(host string) bool { return strings.HasPrefix(host, "*.") })
+		if pattern < 0 || s.CertFile != "" || w.TLS.CertFile != "" {
+			continue
+		}
+		r.report.add(r.siteAt(i), itemPath("web.sites", i)+".hosts", &mistake{
+			echo: s.Hosts[pattern], what: "{} can have no certificate by ACME: authorities sign a name with * only for who changes its DNS, which galley cannot do",
+			remedy: "Name the hosts one by one; or give the site a cert_file that is good for them, or web.tls.cert_file one for all.",
+		})
+	}
+	if made == 0 {
+		r.report.warn(r.at("web.acme.agree"), "web.acme.agree", &mistake{
+			what:   "no site has a host for which a certificate can be made",
+			remedy: "That is a name without *, for letsencrypt of the public DNS, in a site without cert_file.",
+		})
 	}
 }

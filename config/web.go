@@ -91,6 +91,11 @@ type ACME struct {
 	Storage string
 	// CAFile is who signs the directory's own certificate; empty for the system's authorities.
 	CAFile string
+	// EABKeyID and EABMACKey bind the account to one that the operator has with the authority (RFC 8555, section 7.3.4); empty where it asks for none.
+	EABKeyID  string
+	EABMACKey Secret
+	// EABMACKeyFile is where the key came from.
+	EABMACKeyFile string
 }
 
 // The values of ACME.Directory that are no addresses.

@@ -201,7 +201,7 @@ func certProblems(certificates []admin.WebCertificate) []admin.Problem {
 		}
 		if c.Source == certs.FromACME {
 			p.Text = strings.Replace(p.Text, "The certificate of", "ACME brings no certificate for", 1)
-			p.Do = "Ports 80 and 443 of that name have to lead to galley, and web.acme.storage has to be writable. It tries again by itself, and at once after a SIGHUP."
+			p.Do = certs.Advice(c.Error)
 		}
 		all = append(all, p)
 	}

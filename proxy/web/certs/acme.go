@@ -19,6 +19,7 @@ import (
 
 	"github.com/caddyserver/certmagic"
 	"github.com/hashicorp/go-hclog"
+	acmez "github.com/mholt/acmez/v3/acme"
 
 	"galley/config"
 	"galley/proxy"
@@ -112,10 +113,18 @@ func (a *acme) start(ctx context.Context, plain, secure string) *live {
 	}
 	l.issuer = certmagic.NewACMEIssuer(l.conf, certmagic.ACMEIssuer{
 		CA: Directory(&a.conf), Email: a.conf.Email, Agreed: a.conf.Agree, TrustedRoots: a.roots, ListenHost: host, AltHTTPPort: http, AltTLSALPNPort: alpn,
-		DisableHTTPChallenge: plain == "", DisableTLSALPNChallenge: secure == "", Logger: log,
+		DisableHTTPChallenge: plain == "", DisableTLSALPNChallenge: secure == "", Logger: log, ExternalAccount: binding(&a.conf),
 	})
 	l.conf.Issuers = []certmagic.Issuer{l.issuer}
 	return l
+}
+
+// binding is that of the account to another one that the operator has with the authority; nil for none.
+func binding(c *config.ACME) *acmez.EAB {
+	if c.EABKeyID == "" {
+		return nil
+	}
+	return &acmez.EAB{KeyID: c.EABKeyID, MACKey: c.EABMACKey.Reveal()}
 }
 
 func split(addr string) (host string, port int) {
@@ -213,7 +222,7 @@ func (a *acme) event(_ context.Context, event string, data map[string]any) error
 	case "cert_failed":
 		err, _ := data["error"].(error)
 		failed = strings.Join(strings.Fields(fmt.Sprint(err)), " ")
-		a.log.Error("no certificate: it will be tried again", "host", host, "error", failed)
+		a.log.Error("no certificate: it will be tried again", "host", host, "authority", Directory(&a.conf), "error", failed, "do", Advice(failed))
 	default:
 		return nil
 	}
