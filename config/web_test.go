@@ -78,3 +78,21 @@ web:
 		t.Errorf("got %+v\nwant %+v", c.Web.Sites, want)
 	}
 }
+
+// TestACMEHasAHost: where no certificate can be made for any host, that is said.
+func TestACMEHasAHost(t *testing.T) {
+	of := func(site string) string {
+		c := load(t, config.Source{Data: []byte("web:\n  listen: :80\n  tls: {listen: ':443'}\n  acme: {agree: true, storage: /acme}\n  sites: [" + site + "]\n")})
+		var all strings.Builder
+		for _, w := range c.Warnings() {
+			all.WriteString(w.String())
+		}
+		return all.String()
+	}
+	if got := of("{hosts: ['*'], root: /var/www}"); !strings.Contains(got, "no site has a host for which a certificate can be made") {
+		t.Errorf("got %q", got)
+	}
+	if got := of("{hosts: ['*', example.com], root: /var/www}"); got != "" {
+		t.Errorf("got %q", got)
+	}
+}

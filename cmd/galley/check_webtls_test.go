@@ -51,7 +51,6 @@ func TestCheckOfWebTLS(t *testing.T) {
 			w.Sites = []config.Site{own}
 		}, "is not for shop.test: browsers"},
 		"acme":           {func(w *config.Web) { w.ACME.Agree, w.Sites = true, []config.Site{plain} }, ""},
-		"nobody to ask":  {func(w *config.Web) { w.ACME.Agree, w.Sites = true, []config.Site{own} }, "no site has a host"},
 		"no directory":   {func(w *config.Web) { w.ACME.Agree, w.ACME.Directory, w.Sites = true, acme.URL, []config.Site{plain} }, "it answers 200 OK, which is no directory of ACME"},
 		"not believed":   {func(w *config.Web) { w.ACME.Agree, w.ACME.CAFile, w.Sites = true, ca.File, []config.Site{plain} }, "certificate signed by unknown authority"},
 		"other ports":    {func(w *config.Web) { w.ACME.Agree, w.TLS.Listen, w.Sites = true, ":8443", []config.Site{plain} }, "port 80 or 443 of shop.test"},
