@@ -203,7 +203,7 @@ func TestWebProblems(t *testing.T) {
 			}},
 			[]string{
 				"error: The certificate of all sites: the certificate expired on 2026-01-01. Replace its file",
-				"warning: ACME brings no certificate for a.test: no such host. Ports 80 and 443 of that name have to lead to galley, and web.acme.storage has to be writable. It",
+				"warning: ACME brings no certificate for a.test: no such host. The authority itself cannot be reached",
 			},
 		},
 		"no directory": {

@@ -203,7 +203,7 @@ func repeatable(r *http.Request, path string) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodOptions {
 		return false
 	}
-	if strings.HasSuffix(path, "/wp-cron.php") || strings.Contains(path, "/wp-admin/") || strings.HasSuffix(path, "/wp-login.php") || strings.HasSuffix(path, "/wp-activate.php") {
+	if strings.HasSuffix(path, "/wp-cron.php") || strings.Contains(path, "/wp-admin/") || strings.HasSuffix(path, "/wp-activate.php") || strings.HasSuffix(path, "/wp-login.php") && !loginForm(path, r.URL.RawQuery) {
 		return false
 	}
 	query := strings.ToLower(r.URL.RawQuery)

@@ -390,10 +390,28 @@ func TestRepeatable(t *testing.T) {
 		if got := repeatable(r, "/index.php"); got != want {
 			t.Errorf("%s: %v", what, got)
 		}
-		for _, path := range []string{"/wp-cron.php", "/wp-admin/post.php", "/wp-login.php"} {
+		for _, path := range []string{"/wp-cron.php", "/wp-admin/post.php"} {
 			if repeatable(r, path) {
 				t.Errorf("%s %s", path, what)
 			}
+		}
+	}
+}
+
+// TestLoginFormIsRepeatable: the form of wp-login.php, and nothing else of it.
+func TestLoginFormIsRepeatable(t *testing.T) {
+	for what, want := range map[string]bool{
+		"GET /wp-login.php": true, "GET /blog/wp-login.php?redirect_to=%2Fwp-admin%2F&reauth=1": true, "GET /wp-login.php?loggedout=true&wp_lang=de_DE": true, "HEAD /wp-login.php": true,
+		"POST /wp-login.php": false, "GET /wp-login.php?action=logout": false, "GET /wp-login.php?Action=rp": false, "GET /wp-login.php?key=k&login=me": false, "GET /wp-login.php?a;b": false,
+		"GET /wp-login.php?of-a-plugin=1": false, "GET /wp-login.php?redirect_to=%2F%3Faction%3Dx": false,
+	} {
+		method, uri, _ := strings.Cut(what, " ")
+		r, err := http.NewRequestWithContext(t.Context(), method, "http://a"+uri, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := repeatable(r, r.URL.Path); got != want {
+			t.Errorf("%s: %v", what, got)
 		}
 	}
 }
