@@ -69,10 +69,11 @@ differential: build ## Random sessions on a node and through galley, side by sid
 	./e2e/install.sh e2e
 	E2E_GALLEY="$(CURDIR)/$(BIN)" E2E_DIFFERENTIAL="$${E2E_DIFFERENTIAL:-300}" go test -tags e2e -count 1 -timeout 60m -v -run '^TestDifferential$$' ./e2e
 
-browser: build ## Write, publish, comment and search in a WordPress behind galley with a real browser (chromium); pictures in .cache/browser
+browser: build ## Write, publish, comment and search in a WordPress behind galley with a real browser (chromium), and come by HTTP/3; pictures in .cache/browser
 	./e2e/install.sh browser
 	./e2e/wordpress.sh $(WORDPRESS)
 	E2E_GALLEY="$(CURDIR)/$(BIN)" WORDPRESS=$(WORDPRESS) E2E_BROWSER="$(CURDIR)/.cache/browser" go test -tags e2e -count 1 -timeout 15m -v -run '^TestBrowser$$' ./e2e/web
+	E2E_GALLEY="$(CURDIR)/$(BIN)" E2E_BROWSER="$(CURDIR)/.cache/browser" go test -tags e2e -count 1 -timeout 5m -v -run '^TestBrowserHTTP3$$' ./e2e/webonly
 
 acme: build ## Certificates from a real ACME server on this machine (Pebble), by HTTP and by TLS, bound to an external account too
 	GOBIN=$(TOOLS) go install github.com/letsencrypt/pebble/v2/cmd/pebble@$(PEBBLE_VERSION) github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv@$(PEBBLE_VERSION)
