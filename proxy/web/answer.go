@@ -129,6 +129,8 @@ func (c *script) send(w http.ResponseWriter, r *http.Request, p *pending) {
 	case bodiless:
 		if p.status != http.StatusNotModified && r.Method != http.MethodHead {
 			delete(h, "Content-Length")
+		} else {
+			capped(w, h) // What is no length is taken out.
 		}
 	case c.compresses(h, r, p):
 		h["Content-Encoding"] = []string{"gzip"}

@@ -37,7 +37,7 @@ func (d *door) Accept() (net.Conn, error) {
 		}
 		c := &conn{Conn: nc, d: d, timeout: d.s.writeTimeout}
 		c.file, _ = nc.(io.ReaderFrom)
-		if !d.tls {
+		if !d.tls && d.s.quicks.watch != nil {
 			c.quick.phase = begins
 		}
 		return c, nil
@@ -180,10 +180,11 @@ func (c *conn) ReadFrom(r io.Reader) (int64, error) {
 
 // Close implements net.Conn.
 func (c *conn) Close() error {
-	if c.quick.listed.Load() {
-		c.d.s.quicks.unseen.forget(c)
+	err := c.shut()
+	if c.quick.answering.Load() == unanswered {
+		c.forget()
 	}
-	return c.shut()
+	return err
 }
 
 func (c *conn) shut() error {

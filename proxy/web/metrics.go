@@ -52,7 +52,7 @@ func newMetrics(s *Server, registerer prometheus.Registerer) (*metrics, error) {
 	open := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "galley_web_connections", Help: "Connections of clients."}, func() float64 { return float64(s.open.Load()) })
 	cached := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "galley_web_file_cache_bytes", Help: "Memory that holds small files."}, func() float64 { return float64(s.files.Bytes()) })
 	quick := prometheus.NewCounterFunc(
-		prometheus.CounterOpts{Name: "galley_web_answers_from_memory_total", Help: "Requests without TLS that were answered where they were read, as they were simple and their answer was in memory."},
+		prometheus.CounterOpts{Name: "galley_web_quick_answers_total", Help: "Requests that were answered where they were read, past net/http: simple ones by HTTP/1.1 without TLS."},
 		func() float64 { return float64(s.quicks.answers.Load()) })
 	for _, c := range []prometheus.Collector{m.requests, m.times, m.bytes, m.refused, m.reasons, open, cached, quick, newCacheMetrics(s.pages)} {
 		if err := registerer.Register(c); err != nil {

@@ -3,7 +3,7 @@ package web
 import "sync"
 
 // unseen are connections of which net/http has seen no request, as all were answered here: it takes them for ones that have just come, and a stop would wait five
-// seconds for their first request. So they are closed here, where it is known that there is none.
+// seconds for their first request. So they are closed here, where it is known whether there is one.
 type unseen struct {
 	mu    sync.Mutex
 	conns map[*conn]struct{}
@@ -29,9 +29,8 @@ func (u *unseen) list(c *conn) bool {
 func (u *unseen) forget(c *conn) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	_, there := u.conns[c]
 	delete(u.conns, c)
-	return there
+	return !u.left
 }
 
 // leave closes all of them. What is being answered is sent before.
@@ -42,17 +41,14 @@ func (u *unseen) leave() {
 	for c := range u.conns {
 		_ = c.shut()
 	}
-	clear(u.conns)
 }
 
-// answeredHere notes that a request of a connection was answered. It is false where no more are wanted.
-func (c *conn) answeredHere() bool {
-	return c.quick.seen || c.quick.listed.Load() || c.d.s.quicks.unseen.list(c)
-}
-
-// hand notes that net/http gets a request of a connection. It is false where that was closed.
-func (c *conn) hand() bool {
-	was := c.quick.seen
-	c.quick.seen = true
-	return was || !c.quick.listed.Load() || c.d.s.quicks.unseen.forget(c)
+// cut closes those that are still being answered: their scripts end, and their clients see that it was not all.
+func (u *unseen) cut() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for c := range u.conns {
+		c.quick.cut()
+		_ = c.Conn.Close()
+	}
 }

@@ -5,63 +5,48 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestQuickLeavesNobodyWaiting: connections that wait for a request are closed when the server is about to stop, and those that net/http has are left to it.
 func TestQuickLeavesNobodyWaiting(t *testing.T) {
 	b := serve(t, nil)
 	const ask = "GET /pic.png HTTP/1.1\r\nHost: example.com\r\n\r\n"
-	first := b.dial(t)
-	first.ask(t, "GET", ask) // By net/http, as it was not in memory.
-	var quick *client
-	for before := b.quicks.answers.Load(); b.quicks.answers.Load() == before; {
-		quick = b.dial(t)
-		quick.ask(t, "GET", ask)
+	quick, both, gone := b.dial(t), b.dial(t), b.dial(t)
+	for _, c := range []*client{quick, both, gone} {
+		c.ask(t, "GET", ask)
 	}
-	both := b.dial(t)
-	both.ask(t, "GET", ask)
-	both.ask(t, "GET", "GET /a-page HTTP/1.1\r\nHost: example.com\r\n\r\n")
-	gone := b.dial(t)
-	gone.ask(t, "GET", ask)
+	both.ask(t, "GET", ask[:9], ask[9:]) // From then on net/http has it.
 	gone.Close()
 	b.quicks.leave()
 	if _, err := quick.in.ReadByte(); !errors.Is(err, io.EOF) {
 		t.Errorf("a connection without a request: %v", err)
 	}
-	for _, c := range []*client{first, both} {
-		if got := c.ask(t, "GET", ask); !strings.HasSuffix(got, "\npng") {
-			t.Errorf("a connection that net/http has: %s", got)
-		}
+	if got := both.ask(t, "GET", ask); !strings.HasSuffix(got, "\npng") {
+		t.Errorf("a connection that net/http has: %s", got)
 	}
-	b.quicks.unseen.mu.Lock()
-	defer b.quicks.unseen.mu.Unlock()
-	if n := len(b.quicks.unseen.conns); n != 0 {
-		t.Errorf("%d are left", n)
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+		b.quicks.unseen.mu.Lock()
+		n := len(b.quicks.unseen.conns)
+		b.quicks.unseen.mu.Unlock()
+		if n == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d are left", n)
+		}
 	}
 }
 
 // TestQuickHandsNothingOver: what comes when all are closed is not given to net/http.
 func TestQuickHandsNothingOver(t *testing.T) {
-	s := &Server{}
-	c := &conn{d: &door{s: s}}
-	for step, want := range []int{1, 1, 0, 0, 0} {
-		ok := false
-		if step == 2 || step == 3 {
-			ok = c.hand()
-		} else {
-			ok = c.answeredHere()
-		}
-		if n := len(s.quicks.unseen.conns); !ok || n != want {
-			t.Errorf("step %d: %v, %d are listed", step, ok, n)
-		}
+	u := &unseen{}
+	c, late := &conn{}, &conn{}
+	if !u.list(c) || len(u.conns) != 1 || !u.forget(c) || len(u.conns) != 0 {
+		t.Error("not listed, or not forgotten")
 	}
-	s.quicks.unseen.left = true
-	if late := (&conn{d: &door{s: s}}); late.answeredHere() {
-		t.Error("listed after the end")
-	}
-	gone := &conn{d: &door{s: s}}
-	gone.quick.listed.Store(true)
-	if gone.hand() {
-		t.Error("handed over although it is closed")
+	u.left = true
+	if u.list(late) || u.forget(c) || len(u.conns) != 0 {
+		t.Error("listed after the end, or handed over although it is closed")
 	}
 }

@@ -129,6 +129,7 @@ func uses(s *settings, root *static.Root) bool {
 // Listen opens the doors. Serve closes them.
 func (s *Server) Listen(ctx context.Context) error {
 	c := &s.settings().conf
+	s.watchClients()
 	for _, d := range []struct {
 		name, addr string
 		tls        bool
@@ -153,7 +154,17 @@ func (s *Server) Listen(ctx context.Context) error {
 	return nil
 }
 
+// watchClients has clients watched that wait for what is answered past net/http.
+func (s *Server) watchClients() {
+	var err error
+	if s.quicks.watch, err = newWatch(); err != nil {
+		s.quicks.watch = nil
+		s.log.Warn("all requests go the longer way: it cannot be seen otherwise when a client goes", "error", err)
+	}
+}
+
 func (s *Server) closeDoors() {
+	s.quicks.watch.close()
 	for _, open := range s.doors {
 		_ = open.Listener.Close()
 	}
@@ -189,6 +200,8 @@ func (s *Server) Serve(ctx, cut context.Context) error {
 	aside.Go(func() { s.access.run(flush) })
 	plain, secure := s.Addrs()
 	aside.Go(func() { s.certs.Run(ctx, plain, secure) })
+	aside.Go(s.quicks.watch.run)
+	defer s.quicks.watch.close()
 	var err error
 	select {
 	case <-ctx.Done():
@@ -255,9 +268,8 @@ func (s *Server) newHTTP() *http.Server {
 	protocols.SetHTTP2(true) // Over TLS only: h2c is off.
 	return &http.Server{
 		Handler: http.HandlerFunc(s.serve), ReadHeaderTimeout: c.HeaderTimeout, IdleTimeout: c.IdleTimeout, MaxHeaderBytes: int(c.MaxHeader), Protocols: &protocols,
-		ConnState: idles,
-		ErrorLog:  s.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
-		HTTP2:     &http.HTTP2Config{MaxConcurrentStreams: streams, WriteByteTimeout: c.WriteTimeout, MaxReadFrameSize: frame},
+		ErrorLog: s.log.StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: streams, WriteByteTimeout: c.WriteTimeout, MaxReadFrameSize: frame},
 	}
 }
 

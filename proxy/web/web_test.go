@@ -225,7 +225,8 @@ func (b *bench) send(t *testing.T, what, host string, body io.Reader, headers ..
 		name, value, _ := strings.Cut(h, ": ")
 		req.Header.Add(name, value)
 	}
-	tr := &http.Transport{DisableCompression: true, DisableKeepAlives: true}
+	tr := &http.Transport{DisableCompression: true}
+	defer tr.CloseIdleConnections()
 	resp, err := tr.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)

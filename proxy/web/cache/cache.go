@@ -101,32 +101,6 @@ func (c *Cache) Serve(w http.ResponseWriter, r *http.Request, site Site, next ht
 	}
 }
 
-// Stored is a page that is fresh.
-type Stored struct {
-	c  *Cache
-	e  *entry
-	at time.Time
-}
-
-// Fresh gives the page for a request if there is one that is fresh.
-func (c *Cache) Fresh(r *http.Request, site Site) (Stored, bool) {
-	if site.Rules.bypass(r) != "" {
-		return Stored{}, false
-	}
-	q := request{site: site, key: site.key(r), r: r, tracked: tracked(r.URL.RawQuery)}
-	e, at := c.lookup(q)
-	if e == nil || !q.takes(e) || c.judge(e, at) != fresh {
-		return Stored{}, false
-	}
-	return Stored{c: c, e: e, at: at}, true
-}
-
-// Serve answers the request for which it was found.
-func (s Stored) Serve(w http.ResponseWriter, r *http.Request) {
-	s.c.count.of(s.e.site).hits.Add(1)
-	s.e.serve(w, r, "HIT", s.at)
-}
-
 // request is a request that may be answered from the cache.
 type request struct {
 	site Site

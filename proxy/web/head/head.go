@@ -83,10 +83,8 @@ func (h *Head) field(line string) bool {
 		return false
 	}
 	name, value := line[:colon], strings.Trim(line[colon+1:], " \t")
-	for i := range len(name) {
-		if !isToken(name[i]) {
-			return false
-		}
+	if !IsName(name) {
+		return false
 	}
 	for i := range len(value) {
 		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
@@ -116,6 +114,16 @@ func (h *Head) field(line string) bool {
 	}
 	h.Header[name] = h.values[at : at+1 : at+1]
 	return true
+}
+
+// IsName says that a text can be a field's name.
+func IsName(name string) bool {
+	for i := range len(name) {
+		if !isToken(name[i]) {
+			return false
+		}
+	}
+	return name != ""
 }
 
 // isToken says that a byte may stand in a field's name (RFC 9110, section 5.6.2).

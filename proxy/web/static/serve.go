@@ -152,18 +152,6 @@ func (r *Root) Serve(w http.ResponseWriter, req *http.Request, path string, o *O
 	return nil
 }
 
-// Kept is a file whose content is in memory.
-type Kept struct{ e *entry }
-
-// Kept gives the file at a clean path if its content is in memory and it was looked at lately.
-func (r *Root) Kept(path string) (Kept, bool) {
-	e := r.cache.get(r, path)
-	return Kept{e}, e != nil && e.body != nil && e.fresh(time.Now())
-}
-
-// Serve answers a GET or HEAD with the file.
-func (k Kept) Serve(w http.ResponseWriter, req *http.Request, o *Options) { k.e.serve(w, req, o) }
-
 // ErrNoFile says that there is no file, or none that may be read.
 var ErrNoFile = errors.New("no such file")
 
