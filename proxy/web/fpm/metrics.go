@@ -92,12 +92,12 @@ func (m *Metrics) Collect(out chan<- prometheus.Metric) {
 		gauge(m.waiting, float64(s.Waiting))
 		for i := range s.Backends {
 			b := &s.Backends[i]
-			up, share := 0.0, 0.0
+			up := 0.0
 			if b.State == balancer.Up.String() {
-				up, share = 1, b.Share
+				up = 1
 			}
 			gauge(m.up, up, b.Address)
-			gauge(m.share, share, b.Address)
+			gauge(m.share, b.Share, b.Address)
 			gauge(m.running, float64(b.Running), b.Address)
 			gauge(m.asking, float64(b.Asking), b.Address)
 			gauge(m.orphans, float64(b.Orphans), b.Address)

@@ -216,7 +216,7 @@ func TestDrain(t *testing.T) {
 			t.Fatalf("%s %v", backend, err)
 		}
 	}
-	if s := p.backend(a.Addr()); s.State != "draining" || s.Reason != reasonDrained {
+	if s := p.backend(a.Addr()); s.State != "draining" || s.Reason != reasonDrained || s.Share != 0 {
 		t.Errorf("got %+v", s)
 	}
 	if err := p.Undrain(a.Addr()); err != nil {

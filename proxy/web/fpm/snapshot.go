@@ -43,7 +43,7 @@ type BackendSnapshot struct {
 	LastError string
 	Weight    int
 	Limit     int
-	// Share is the part of its normal work it gets, less than 1 in a slow start, 0 while one of a better priority lives.
+	// Share is the part of its normal work it gets, less than 1 in a slow start, 0 where it gets none.
 	Share float64
 	// Running is requests that a worker has, Asking those that ask for one; Orphans are of Running, without a client.
 	Running, Asking, Orphans int
@@ -85,7 +85,10 @@ func (p *Pool) Snapshot() Snapshot {
 	for _, b := range p.backends.Backends() {
 		if m := p.members[b]; m != nil {
 			shown := m.snapshot()
-			if m.State() == balancer.Up && p.spare(m) {
+			switch up := m.State() == balancer.Up; {
+			case !up:
+				shown.Share = 0
+			case p.spare(m):
 				shown.Share, shown.Reason = 0, reasonSpare
 			}
 			s.Backends = append(s.Backends, shown)
