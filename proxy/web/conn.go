@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -153,29 +154,57 @@ func (c *conn) SetDeadline(t time.Time) error {
 	return c.Conn.SetDeadline(t)
 }
 
+// atOnce is what the kernel is asked to send of a file in one call: what nginx asks for. A client has the write timeout for a piece of it all the same.
+const atOnce = 2 << 20
+
 // ReadFrom lets the kernel send a file, piece by piece.
 func (c *conn) ReadFrom(r io.Reader) (int64, error) {
 	l, limited := r.(*io.LimitedReader)
 	if c.file == nil || !limited {
 		return io.Copy(struct{ io.Writer }{c}, r)
 	}
+	if f, ok := l.R.(*os.File); ok {
+		return c.sendFile(l, f)
+	}
 	total := int64(0)
 	for l.N > 0 {
-		if err := c.extend(); err != nil {
+		n, err := c.sendPart(l, piece)
+		if total += n; err != nil || n == 0 { // It may be shorter than was said.
 			return total, err
-		}
-		part := io.LimitedReader{R: l.R, N: min(l.N, piece)}
-		n, err := c.file.ReadFrom(&part)
-		total += n
-		l.N -= n
-		if err != nil {
-			return total, err
-		}
-		if n == 0 {
-			break // The file is shorter than it was.
 		}
 	}
 	return total, nil
+}
+
+// sendFile sends a file. A time-out in which a piece was taken is no end, so that a client may be as slow as with anything else.
+func (c *conn) sendFile(l *io.LimitedReader, f *os.File) (int64, error) {
+	start, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0, err
+	}
+	total := int64(0)
+	for l.N > 0 {
+		n, err := c.sendPart(l, atOnce)
+		total += n
+		if err != nil && n >= piece && errors.Is(err, os.ErrDeadlineExceeded) {
+			_, err = f.Seek(start+total, io.SeekStart) // More may have been read than sent, where the kernel cannot send it.
+		}
+		if err != nil || n == 0 { // The file may be shorter than it was.
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+// sendPart sends the next part, under one deadline.
+func (c *conn) sendPart(l *io.LimitedReader, most int64) (int64, error) {
+	if err := c.extend(); err != nil {
+		return 0, err
+	}
+	part := io.LimitedReader{R: l.R, N: min(l.N, most)}
+	n, err := c.file.ReadFrom(&part)
+	l.N -= n
+	return n, err
 }
 
 // Close implements net.Conn.
