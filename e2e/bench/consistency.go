@@ -30,5 +30,5 @@ func (r *runner) measureConsistency(ctx context.Context, round int, res *results
 		s.note(res.inTurns(sc.name, clients), d)
 		r.say("round %d  %-48s %-18s %8.0f queries/s  p99 %6.2f ms  CPU %5.1f of %5.1f µs", round+1, sc.name, d.name, s.qps, s.p99, s.cpu, s.all)
 	}
-	return nil
+	return r.measureBesideWrites(ctx, doors, round, res)
 }

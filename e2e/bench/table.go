@@ -34,7 +34,7 @@ func (r *results) tables() (titles []string, all []table) {
 			if two, ok := f.Doors[doorHAProxy2]; ok {
 				*t = append(*t, []string{"", "… haproxy with 2 threads", "", plain(two), "", ranged(f.Ratios[doorHAProxy2]), ""})
 			}
-			for _, name := range []string{doorUnshared, doorFew, doorEventual, doorStrict} {
+			for _, name := range []string{doorUnshared, doorFew, doorEventual, doorStrict, doorEach} {
 				if s, ok := f.Doors[name]; ok {
 					*t = append(*t, []string{"", "… " + name + ", and galley to that", "", "", plain(s), "", ranged(f.Ratios[name])})
 				}

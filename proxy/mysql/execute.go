@@ -252,6 +252,10 @@ func (s *session) failed(b *backendConn, x *exchange, err error, held bool, w *w
 	addr := b.node.Addr
 	hadState := s.trx != nil && s.trx == b || s.state.pins != 0 && b == s.pinnedOn
 	saved := s.saves(b, x, neverSent)
+	if saved && errors.Is(err, errLeaving) {
+		s.keepLocks(b)
+		defer s.letLocksGo()
+	}
 	s.srv.lost(b, err)
 	s.drop(b)
 	if saved {

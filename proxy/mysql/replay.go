@@ -121,6 +121,7 @@ func (s *session) resume(x *exchange, w *wait) (again bool, end error) {
 		if s.srv.cluster.View().Degraded && s.log.wrote {
 			break // Nobody can take it.
 		}
+		s.awaitAnother(w)
 		b, err := s.conn(t, w)
 		if err != nil {
 			if _, ok := errors.AsType[*errSession](err); ok {
@@ -128,6 +129,7 @@ func (s *session) resume(x *exchange, w *wait) (again bool, end error) {
 			}
 			break
 		}
+		s.comesBackTo(b)
 		err = s.replayOn(b, t, w)
 		if over, ok := errors.AsType[*errSession](err); ok {
 			return false, over

@@ -38,6 +38,7 @@ type session struct {
 
 	writer, reader slot
 	trx            *backendConn  // Where the open transaction is.
+	locks          *backendConn  // Left open for what is locked there: see leaving.go.
 	pinnedOn       *backendConn  // Where what the pins stand for is.
 	seen           bool          // It is on a reader, and elsewhere must find again what it has found there.
 	log            *trxLog       // Of the open transaction; nil where there is none, or where it is not run again.

@@ -66,7 +66,9 @@ func (s *session) drop(b *backendConn) {
 		return
 	}
 	b.lost.Store(true)
-	_ = b.Close()
+	if b != s.locks {
+		_ = b.Close()
+	}
 	b.Discard(len(b.Window()))
 	b.Release()
 	b.endRescue()
