@@ -3,11 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 )
 
-// besideWrites is reads beside a steady load of writes: through galley with each consistency, and without galley on the nodes that do not write, each read behind a causal wait of its own.
+// besideWrites is reads of one row beside a steady load of writes: through galley with each consistency, and through HAProxy on all nodes, each read behind a causal wait of its own.
 const besideWrites = "reads beside writes, by consistency"
 
 // The steady load of writes: transactions a second, of one row each, through galley.
@@ -16,17 +15,12 @@ const (
 	steadyClients = 4
 )
 
-// measureBesideWrites has the doors take turns at sysbench's reads. The nodes are measured without any proxy between, half of the clients on each, which is in their favor.
+// measureBesideWrites has the doors take turns at sysbench's point selects.
 func (r *runner) measureBesideWrites(ctx context.Context, doors []*door, round int, res *results) error {
-	nodes := r.site.lab.Addrs()
-	var ports []string
-	for _, addr := range nodes[1:] { // Galley writes to the first.
-		_, port, _ := strings.Cut(addr, ":")
-		ports = append(ports, port)
-	}
-	each := &door{name: doorEach, reads: "127.0.0.1:" + strings.Join(ports, ",")}
-	doors = append([]*door{each}, doors...)
-	sc := scenario{name: besideWrites, script: "oltp_read_only", args: []string{"--skip-trx=on", "--db-ps-mode=disable"}}
+	each := *r.site.find(doorHAProxy)
+	each.name = doorEach
+	doors = append([]*door{&each}, doors...)
+	sc := scenario{name: besideWrites, script: "oltp_point_select", args: []string{"--db-ps-mode=disable"}}
 	const clients, turns = 16, 2
 	for turn := range turns * len(doors) {
 		d := doors[(turn+round)%len(doors)]
@@ -35,7 +29,7 @@ func (r *runner) measureBesideWrites(ctx context.Context, doors []*door, round i
 			return fmt.Errorf("%s, %s: %w", sc.name, d.name, err)
 		}
 		s.note(res.inTurns(sc.name, clients), d)
-		r.say("round %d  %-48s %-18s %8.0f queries/s  p99 %6.2f ms", round+1, sc.name, d.name, s.qps, s.p99)
+		r.say("round %d  %-48s %-18s %8.0f queries/s  p99 %6.2f ms  CPU %5.1f of %5.1f µs", round+1, sc.name, d.name, s.qps, s.p99, s.cpu, s.all)
 	}
 	return nil
 }
@@ -44,11 +38,11 @@ func (r *runner) measureBesideWrites(ctx context.Context, doors []*door, round i
 func (r *runner) readBeside(ctx context.Context, d *door, sc *scenario, clients int) (s sample, err error) {
 	if d.name == doorEach { // For the connections that are made from now on.
 		defer func() {
-			if failed := r.setOnReaders(context.WithoutCancel(ctx), "SET GLOBAL wsrep_sync_wait=0"); err == nil {
+			if failed := r.setOnNodes(context.WithoutCancel(ctx), "SET GLOBAL wsrep_sync_wait=0"); err == nil {
 				err = failed
 			}
 		}()
-		if err := r.setOnReaders(ctx, "SET GLOBAL wsrep_sync_wait=1"); err != nil {
+		if err := r.setOnNodes(ctx, "SET GLOBAL wsrep_sync_wait=1"); err != nil {
 			return s, err
 		}
 	}
@@ -66,9 +60,9 @@ func (r *runner) readBeside(ctx context.Context, d *door, sc *scenario, clients 
 	return s, err
 }
 
-// setOnReaders runs a statement on the nodes that galley does not write to.
-func (r *runner) setOnReaders(ctx context.Context, statement string) error {
-	for _, addr := range r.site.lab.Addrs()[1:] {
+// setOnNodes runs a statement on each node.
+func (r *runner) setOnNodes(ctx context.Context, statement string) error {
+	for _, addr := range r.site.lab.Addrs() {
 		conn, err := r.site.connectAs(ctx, r.site.lab.Root(), addr, nil)
 		if err != nil {
 			return err

@@ -25,7 +25,7 @@ const (
 	doorUnshared = "galley, not sharing"
 	doorEventual = "galley, eventual"
 	doorStrict   = "galley, strict"
-	doorEach     = "nodes, wsrep_sync_wait=1"
+	doorEach     = "haproxy, each waits"
 	doorFew      = "galley, 60 clients"
 	doorOneNode  = "galley, one node"
 )

@@ -66,7 +66,6 @@ func databaseGoals() []goal {
 		{target: atMost("point select, prepared, at 8 clients: CPU per query, to that without sharing", 1.15), test: sharingPrepared, figure: cpuPerQuery, clients: 8, to: doorUnshared},
 		{target: atMost("point select, prepared, at 64 clients: CPU per query, to that without sharing", 1.15), test: sharingPrepared, figure: cpuPerQuery, clients: targetClients, to: doorUnshared},
 		{target: atLeast("read-write without transactions: throughput, to that of consistency eventual", 0.95), test: consistencyTest, figure: queriesPerSecond, to: doorEventual},
-		{target: atLeast("reads beside writes: throughput, to reads that each wait by wsrep_sync_wait on two nodes without a proxy", 1.5), test: besideWrites, figure: queriesPerSecond, to: doorEach},
 		{target: atMost("idle client connection: memory, KB, after the login", 15), test: idleTest, figure: perConnection},
 		{target: atMost("idle client connection: memory, KB, after statements", 12), test: idleTest, figure: perConnectionUsed},
 		{target: atMost("idle client connections: CPU, % of one", 1), test: idleTest, figure: idleCPU},
