@@ -38,6 +38,25 @@ func BenchmarkForward(b *testing.B) {
 	})
 }
 
+// BenchmarkConnect is a page of PHP's: a login, two statements that galley knows the answers to, a row, the end. The allocations of the client and the node count too.
+func BenchmarkConnect(b *testing.B) {
+	const sql = "SELECT c FROM pages WHERE id=5042"
+	d := newSocketDoor(b, 2)
+	for _, n := range d.n {
+		n.On(sql, mysqltest.Forever(mysqltest.Table("value")))
+		n.On("SELECT @@sql_mode", mysqltest.Forever(mysqltest.Table("")))
+		n.On("SET NAMES utf8mb4", mysqltest.Forever(mysqltest.Done()))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		c := d.client()
+		for _, text := range []string{"SET NAMES utf8mb4", "SELECT @@sql_mode", sql} {
+			c.result(text)
+		}
+		c.Close()
+	}
+}
+
 func roundTrips(b *testing.B, c *testClient, packet []byte) {
 	b.Helper()
 	if err := c.RoundTrips(packet, 100); err != nil { // Opens the conn, fills the pools.

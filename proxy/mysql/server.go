@@ -204,9 +204,9 @@ func (s *Server) Serve(ctx, cut context.Context, listeners ...net.Listener) erro
 		s.openers.Wait()
 		s.conns.end() // What was opened meanwhile.
 	}()
-	ended := make(chan error, len(listeners))
+	ended, free := make(chan error, len(listeners)), &spares{srv: s, clients: make(chan net.Conn)}
 	for _, l := range listeners {
-		go func() { ended <- s.accept(base, front, l) }()
+		go func() { ended <- s.accept(base, front, l, free) }()
 	}
 	err := <-ended
 	failed := ctx.Err() == nil
@@ -216,6 +216,7 @@ func (s *Server) Serve(ctx, cut context.Context, listeners ...net.Listener) erro
 			err = errors.Join(err, other)
 		}
 	}
+	close(free.clients)
 	if failed {
 		cancel(err)
 		<-watched
@@ -227,7 +228,7 @@ func (s *Server) Serve(ctx, cut context.Context, listeners ...net.Listener) erro
 }
 
 // accept takes clients in until the listener is closed. Their sessions end with ctx; who they are is found out only until front ends.
-func (s *Server) accept(ctx, front context.Context, l net.Listener) error {
+func (s *Server) accept(ctx, front context.Context, l net.Listener, free *spares) error {
 	pause := time.Duration(0)
 	for {
 		nc, err := l.Accept()
@@ -248,7 +249,7 @@ func (s *Server) accept(ctx, front context.Context, l net.Listener) error {
 		pause = 0
 		s.metrics.sessions.Add(1)
 		s.wg.Add(1)
-		go s.client(ctx, front, nc)
+		free.serve(ctx, front, nc)
 	}
 }
 
