@@ -124,6 +124,9 @@ func foundFate(c *classify.Class, sql []byte) fate {
 		return fateKept
 	case c.Flags.Has(unclear):
 	case selects.has(c.Kind):
+		if startsWith(sql, "select") {
+			return fateTold
+		}
 		if startsWith(sql, "values") || startsWith(sql, "do") && !mentions(sql, "select") || startsWith(sql, "show") && !showsRows(sql) {
 			return fateKept
 		}

@@ -22,7 +22,9 @@ func (d *door) engines() *cluster.Engines {
 	if err != nil {
 		d.tb.Fatal(err)
 	}
-	d.srv.engines = e
+	d.srv.mu.Lock()
+	defer d.srv.mu.Unlock()
+	d.srv.engines = e // Sessions that begin behind it see it.
 	return e
 }
 

@@ -20,6 +20,7 @@ func TestWhatOutlastsARollback(t *testing.T) {
 			d, cl := replayDoor(t)
 			if c.myisam {
 				d.engines().Saw("log")
+				cl = d.client()
 			}
 			cl.result("SET @n=0")
 			cl.result("BEGIN")

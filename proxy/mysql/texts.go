@@ -136,11 +136,11 @@ func selectsFrom(tokens []classify.Token) bool {
 
 // offsetOf gives the number of rows that a SELECT leaves out by the LIMIT at its end: FOUND_ROWS() counts them too (measured on 10.11.19). known is false where the text does not say it plainly.
 func offsetOf(sql []byte) (n int64, known bool) {
-	at := max(bytes.LastIndex(sql, []byte("imit")), bytes.LastIndex(sql, []byte("IMIT")))
 	words := bytes.Contains(sql, []byte("ffset")) || bytes.Contains(sql, []byte("FFSET"))
-	if at < 0 {
+	if !bytes.Contains(sql, []byte("imit")) && !bytes.Contains(sql, []byte("IMIT")) { // As most; to look for the last one costs ten times as much.
 		return 0, !words
 	}
+	at := max(bytes.LastIndex(sql, []byte("imit")), bytes.LastIndex(sql, []byte("IMIT")))
 	first, rest, ok := numberIn(sql[at+len("imit"):])
 	switch {
 	case len(rest) > 0 && rest[0] == ',':
