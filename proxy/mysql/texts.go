@@ -17,7 +17,12 @@ func mentions(sql []byte, word string) bool {
 	if len(sql) > scanned {
 		return true
 	}
-	return bytes.Contains(bytes.ToLower(sql), []byte(word))
+	for ; len(sql) >= len(word); sql = sql[1:] { // Without a copy in lower case, as each write comes here.
+		if sql[0]|0x20 == word[0]|0x20 && bytes.EqualFold(sql[:len(word)], []byte(word)) {
+			return true
+		}
+	}
+	return false
 }
 
 // startsWith says whether a text, behind blanks and comments, begins with these words, in lower case.
