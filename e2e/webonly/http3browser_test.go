@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -59,10 +60,11 @@ func TestBrowserHTTP3(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, until, func() error {
-			if ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("document.readyState == 'complete' && !!("+until+")")); err != nil || !ok {
-				return fmt.Errorf("%v %v", ok, err)
+			ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("document.readyState == 'complete' && !!("+until+")"))
+			if err == nil && !ok {
+				err = errors.New("it does not hold")
 			}
-			return nil
+			return err
 		})
 	}
 	holds(fmt.Sprintf(`location.href = "https://%s/"`, origin), `document.querySelector("#proto")?.innerText == "HTTP/3.0"`)
