@@ -25,6 +25,39 @@ func (s *session) handshake() error {
 	if err != nil {
 		return err
 	}
+	l, greeted, err := s.greet(view)
+	if err != nil {
+		return err
+	}
+	if err := s.refuseCompression(l); err != nil {
+		return err
+	}
+	s.caps = l.Capability
+	if err := s.refusePlain(); err != nil {
+		return err
+	}
+	next := &login{user: l.User, charset: l.Charset, caps: l.Capability &^ (wire.ClientConnectWithDB | ownToHop)}
+	if !l.Capability.Has(wire.ClientPluginAuth) {
+		l.Plugin, greeted = pluginNative, pluginNative // An old client knows no other.
+	}
+	if err := s.authenticate(next, newClaim(l.Plugin, greeted, l.Auth, s.scr[:])); err != nil {
+		return s.denied(err)
+	}
+	s.begin(next, l.Schema, view)
+	if err := s.settle(); err != nil {
+		return err
+	}
+	if err := s.client.SetDeadline(time.Time{}); err != nil {
+		return endSession(closeHandshake, err)
+	}
+	if err := s.writeOK(); err != nil {
+		return err
+	}
+	return s.compress(l)
+}
+
+// greet greets the client and gives its login, and the plugin that it was greeted with.
+func (s *session) greet(view *cluster.View) (login *wire.Login, plugin string, err error) {
 	offered := wire.Shared&capabilities(&view.Server) | offeredCompression(s.srv.config().Compression)
 	s.scr = newScramble()
 	g := wire.Greeting{
@@ -39,50 +72,27 @@ func (s *session) handshake() error {
 		g.Capability |= wire.ClientSSL
 	}
 	if err := s.client.WritePacket(g.Append(nil)); err != nil {
-		return endSession(closeHandshake, err)
+		return nil, "", endSession(closeHandshake, err)
 	}
 	p, err := s.client.ReadPacket(loginLimit)
 	if err != nil {
-		return s.badHandshake(err)
+		return nil, "", s.badHandshake(err)
 	}
 	if p, err = s.secure(p, secure); err != nil {
-		return err
+		return nil, "", err
 	}
 	l, err := wire.ParseLogin(p, offered)
 	if err != nil {
-		return s.badHandshake(err)
+		return nil, "", s.badHandshake(err)
 	}
-	if err := s.refuseCompression(&l); err != nil {
-		return err
-	}
-	s.caps = l.Capability
-	if err := s.refusePlain(); err != nil {
-		return err
-	}
-	next := login{user: l.User, charset: l.Charset, caps: l.Capability &^ (wire.ClientConnectWithDB | ownToHop)}
-	greeted := g.Plugin
-	if !l.Capability.Has(wire.ClientPluginAuth) {
-		l.Plugin, greeted = pluginNative, pluginNative // An old client knows no other.
-	}
-	if err := s.authenticate(&next, newClaim(l.Plugin, greeted, l.Auth, s.scr[:])); err != nil {
-		return s.denied(err)
-	}
-	s.begin(next, l.Schema, view)
-	if err := s.settle(); err != nil {
-		return err
-	}
-	if err := s.client.SetDeadline(time.Time{}); err != nil {
-		return endSession(closeHandshake, err)
-	}
-	if err := s.writeOK(); err != nil {
-		return err
-	}
-	return s.compress(&l)
+	return &l, g.Plugin, nil
 }
 
 // begin starts the session's state afresh for a login.
-func (s *session) begin(l login, schema string, view *cluster.View) {
-	s.login = l
+func (s *session) begin(as *login, schema string, view *cluster.View) {
+	l := new(login) // Others read it.
+	*l = *as
+	s.login = *l
 	s.state = newState(schema)
 	s.status = initialStatus(view.Server.SQLMode, view.Server.Autocommit)
 	s.loginMode = classify.ModeOf(view.Server.SQLMode, "utf8mb4")
@@ -103,7 +113,7 @@ func (s *session) begin(l login, schema string, view *cluster.View) {
 	s.stmts, s.lastStmt, s.prepared, s.issued = nil, nil, 0, 0
 	s.shown.user.Store(&l.user)
 	s.shown.schema.Store(&schema)
-	s.shown.login.Store(&l)
+	s.shown.login.Store(l)
 	s.showTimeout()
 	s.showHold()
 }

@@ -134,16 +134,32 @@ const (
 	rescueVariables = "SELECT HEX(VARIABLE_NAME), HEX(VARIABLE_VALUE), VARIABLE_TYPE FROM information_schema.USER_VARIABLES LIMIT 100000"
 )
 
+// rescueQueries ask for what was left.
+//
+//go:noinline // The texts' place would be part of the stack of who reads the answers.
+func rescueQueries(what ties) []string {
+	if what&tieVariables != 0 {
+		return []string{rescueCounts, rescueWarnings, rescueVariables}
+	}
+	return []string{rescueCounts, rescueWarnings}
+}
+
+// joined is errors.Join without a place for its arguments on the stack of who mostly has none of them.
+//
+//go:noinline
+func joined(a, b, c error) error {
+	if a == nil && b == nil && c == nil {
+		return nil
+	}
+	return errors.Join(a, b, c)
+}
+
 // read asks b, the conn that r is about, for what was left there. It does not wait for ever: a session must be able to leave a node that hangs.
 func (r *rescue) read(b *backendConn) error {
 	_ = b.SetDeadline(time.Now().Add(b.set.srv.config().ConnectTimeout))
 	defer func() { _ = b.SetDeadline(time.Time{}) }()
 	b.set.shown.rescues.Add(1)
-	queries := []string{rescueCounts, rescueWarnings}
-	if r.what&tieVariables != 0 {
-		queries = append(queries, rescueVariables)
-	}
-	if err := b.ask(queries...); err != nil {
+	if err := b.ask(rescueQueries(r.what)...); err != nil {
 		return err
 	}
 	counts, err := b.rows()
@@ -154,7 +170,7 @@ func (r *rescue) read(b *backendConn) error {
 	if rawErr != nil && !isRefusal(rawErr) {
 		return rawErr
 	}
-	if err := errors.Join(err, rawErr, r.note(counts, shown)); err != nil {
+	if err := joined(err, rawErr, r.note(counts, shown)); err != nil {
 		if r.what&tieVariables != 0 {
 			if _, err := b.rows(); err != nil && !isRefusal(err) {
 				return err

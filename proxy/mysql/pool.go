@@ -107,6 +107,7 @@ const (
 	unknownLimit = 100
 )
 
+//go:noinline // Its frame would be part of the stack of each session that asks for a conn.
 func newConnSet(srv *Server, node *balancer.Backend) *connSet {
 	c := &connSet{srv: srv, node: node, applying: newApplying(), conns: map[*backendConn]struct{}{}, pools: map[poolKey]*connPool{}, users: map[string]int{}, lent: 1}
 	c.queue.of = c

@@ -14,7 +14,7 @@ func (s *session) reset() error {
 	place, role := s.leaveRole()
 	s.letAllGo()
 	view := s.srv.cluster.View()
-	s.begin(s.login, schema, view)
+	s.begin(&s.login, schema, view)
 	if vars, ok := s.srv.charsets.find(s.login.charset); ok && mariaDB(&view.Server) {
 		s.state.begin(vars)
 	}
@@ -69,7 +69,7 @@ func (s *session) changeUser(cmd *wire.Command) error {
 	}
 	s.letAllGo()
 	schema := s.state.schema
-	s.begin(next, u.Schema, s.srv.cluster.View())
+	s.begin(&next, u.Schema, s.srv.cluster.View())
 	if err := s.settled(); err != nil {
 		refused, ok := errors.AsType[*wire.ServerError](err)
 		if !ok || !schemaRefused(refused.Code) || !s.turnBack(was, account, schema) {
@@ -105,7 +105,7 @@ func (s *session) turnBack(was login, account *cluster.Account, schema string) b
 	s.leaveUser()
 	s.account, s.access = account, account.Access
 	s.letAllGo()
-	s.begin(was, schema, s.srv.cluster.View())
+	s.begin(&was, schema, s.srv.cluster.View())
 	return true
 }
 
@@ -122,7 +122,7 @@ func (s *session) keepUser(err error) error {
 	s.logRefusal(refused)
 	schema := s.state.schema
 	s.letAllGo()
-	s.begin(s.login, schema, s.srv.cluster.View())
+	s.begin(&s.login, schema, s.srv.cluster.View())
 	return s.writeError(refused.packet)
 }
 

@@ -256,29 +256,55 @@ func (s *Server) accept(ctx, front context.Context, l net.Listener, free *spares
 // client serves one client from its first byte to its last.
 func (s *Server) client(ctx, front context.Context, nc net.Conn) {
 	defer s.wg.Done()
+	c := s.newSession(ctx, front, nc)
+	if c == nil {
+		return
+	}
+	stop := context.AfterFunc(c.ctx, c.cut)
+	if s.register(c) {
+		s.attend(c)
+	} else {
+		s.turnAway(c)
+	}
+	stop()
+	c.cancel(nil)
+}
+
+// newSession makes the session of a client; nil where it is not found out who that is.
+//
+//go:noinline // Like all that is done once, it has its frame for itself.
+func (s *Server) newSession(ctx, front context.Context, nc net.Conn) *session {
 	c := &session{srv: s, halt: make(chan struct{}, 1), client: wire.NewConn(nc, s.buffers)}
 	if !c.meet(front) {
-		return
+		return nil
 	}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	c.shown.since, c.shown.addr = time.Now(), c.peer.String()
-	defer c.cancel(nil)
-	stop := context.AfterFunc(c.ctx, c.cut)
-	defer stop()
-	if !s.register(c) {
-		_ = c.client.SetDeadline(time.Now().Add(time.Second))
-		_ = c.writeError(wire.NewError(codeTooManyConnections, "Too many connections"))
-		_ = nc.Close()
-		s.metrics.closed[closeTooManyConnections].Add(1)
-		return
-	}
-	defer s.unregister(c)
-	defer c.close()
-	defer c.client.SayClosing()
+	return c
+}
+
+// attend serves a client that has a place. What it needs on its stack is part of each idle session's: so it is short.
+func (s *Server) attend(c *session) {
 	err := c.handshake()
 	if err == nil {
 		err = c.serve()
 	}
+	s.ended(c, err)
+	c.client.SayClosing()
+	c.close()
+	s.unregister(c)
+}
+
+// turnAway tells a client that there are too many.
+func (s *Server) turnAway(c *session) {
+	_ = c.client.SetDeadline(time.Now().Add(time.Second))
+	_ = c.writeError(wire.NewError(codeTooManyConnections, "Too many connections"))
+	_ = c.client.Close()
+	s.metrics.closed[closeTooManyConnections].Add(1)
+}
+
+// ended counts and logs the end of a session, for which err is why.
+func (s *Server) ended(c *session, err error) {
 	reason := closeClientGone
 	if over, ok := errors.AsType[*errSession](err); ok {
 		reason = over.reason

@@ -113,15 +113,15 @@ func (s *session) serve() error {
 	s.multiplex = s.srv.config().Pool.Multiplex
 	var cmd wire.Command // One for all, as it escapes.
 	for {
-		var err error
-		if cmd, err = s.client.ReadCommand(int(s.srv.config().MaxAllowedBuffer)); err != nil {
+		if err := s.client.ReadCommandInto(&cmd, int(s.srv.config().MaxAllowedBuffer)); err != nil {
 			return s.readEnd(err)
 		}
 		if !s.shown.busy.begin(cmd.Body[0]) {
 			return endSession(s.stopReason(), context.Cause(s.ctx))
 		}
 		s.srv.sleepers.stir(s)
-		if err = s.command(&cmd); err == nil {
+		err := s.command(&cmd)
+		if err == nil {
 			s.letGo()
 		}
 		s.stepOut()

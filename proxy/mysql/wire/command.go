@@ -18,21 +18,35 @@ type Command struct {
 func (c *Command) Whole() bool { return c.rest == 0 && !c.continues }
 
 // ReadCommand waits for a command and reads it whole if its packet has at most limit bytes; of a longer one, the first limit bytes.
-func (c *Conn) ReadCommand(limit int) (Command, error) {
-	if c.packed != nil {
-		c.Seq = 0
-	}
-	cmd, err := c.ReadHead(limit)
-	if err == nil && len(cmd.Body) == 0 {
-		err = ErrMalformed
-	}
+func (c *Conn) ReadCommand(limit int) (cmd Command, err error) {
+	err = c.ReadCommandInto(&cmd, limit)
 	return cmd, err
 }
 
+// ReadCommandInto is ReadCommand with a place for the command: who waits for one for hours has less on its stack.
+func (c *Conn) ReadCommandInto(cmd *Command, limit int) error {
+	if c.packed != nil {
+		c.Seq = 0
+	}
+	if err := c.readHead(cmd, limit); err != nil {
+		return err
+	}
+	if len(cmd.Body) == 0 {
+		return ErrMalformed
+	}
+	return nil
+}
+
 // ReadHead waits for a packet of any kind, an empty one too, and reads at most limit bytes of it.
-func (c *Conn) ReadHead(limit int) (Command, error) {
+func (c *Conn) ReadHead(limit int) (cmd Command, err error) {
+	err = c.readHead(&cmd, limit)
+	return cmd, err
+}
+
+func (c *Conn) readHead(cmd *Command, limit int) error {
+	*cmd = Command{}
 	if err := c.Need(HeaderLen); err != nil {
-		return Command{}, err
+		return err
 	}
 	n := HeaderLen + PayloadLen(c.Window())
 	have := min(n, max(limit, HeaderLen+1))
@@ -40,12 +54,13 @@ func (c *Conn) ReadHead(limit int) (Command, error) {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
-		return Command{}, err
+		return err
 	}
 	p := c.Window()[:have]
 	c.numberPacket(p)
 	c.Discard(have)
-	return Command{Packet: p, Body: p[HeaderLen:], rest: n - have, continues: n == HeaderLen+maxPayload}, nil
+	cmd.Packet, cmd.Body, cmd.rest, cmd.continues = p, p[HeaderLen:], n-have, n == HeaderLen+maxPayload
+	return nil
 }
 
 // StreamRest reads what is still to come of a command that is not whole and gives it to write piece by piece; after an error of write it goes on reading, so that
