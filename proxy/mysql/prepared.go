@@ -176,7 +176,7 @@ func (s *session) readyStatement(b *backendConn, x *exchange) error {
 	if known == nil && st.key.private != nil {
 		known = b.adopt(st)
 	}
-	if known != nil && known.types != nil && st.types == nil && st.key.private == nil {
+	if known != nil && known.types != nil && st.types == nil && st.key.private == nil && !st.bringsTypes(x.cmd.Body) {
 		st.key.private, known = st, nil // Another session has bound types there, and this one none: it must not run with those.
 	}
 	if known == nil {

@@ -153,6 +153,12 @@ func parseExecute(body []byte, params int) (e executeParts, ok bool) {
 	return e, len(body) >= e.typesEnd
 }
 
+// bringsTypes says whether an execution says which types its parameters have.
+func (st *statement) bringsTypes(body []byte) bool {
+	e, ok := parseExecute(body, st.params)
+	return ok && e.typesEnd > 0
+}
+
 // bind keeps the parameter types that an execution brings, and says whether the execution must be sent with the kept ones because the node has not seen them.
 func (st *statement) bind(body []byte, known *backendStmt) (addTypes, ok bool) {
 	if st.params == 0 {
