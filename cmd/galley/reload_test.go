@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"galley/config"
+	"galley/proxy/admin"
 	"galley/proxy/mysql/mysqltest"
 )
 
@@ -34,10 +35,21 @@ func TestReloadTriesTheMonitorUser(t *testing.T) {
 				t.Errorf("the log does not say %q:\n%s", want, said)
 			}
 		}
+		if all := g.reloads.problems(); len(all) != 1 || all[0].Severity != admin.SeverityWarning || !strings.Contains(all[0].Text, "1045") || strings.Contains(all[0].Text, "\n") {
+			t.Errorf("the page says %+v", all)
+		}
 	}
 	n.AddUser("monitor", mysqltest.User{Password: "wrong"})
 	g.reconfigure()
 	if g.config().Cluster.Monitor.Password.Reveal() != "wrong" {
 		t.Errorf("a right password was refused:\n%s", out.String())
+	}
+	if all := g.reloads.problems(); len(all) > 0 {
+		t.Errorf("the page says %+v", all)
+	}
+	next = load(t, strings.Replace(text, "hush", "wrong", 1)+"admin: {listen: 127.0.0.1:9999}\n")
+	g.reconfigure()
+	if all := g.reloads.problems(); len(all) != 1 || all[0].Severity != admin.SeverityNote || !strings.Contains(all[0].Text, "admin.listen") {
+		t.Errorf("the page says %+v of a setting that needs a restart", all)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -74,6 +73,7 @@ type galley struct {
 	serverTLS *proxy.ServerTLS
 	nodeTLS   *proxy.ClientTLS
 	troubled  troubleWatch
+	reloads   reloads
 	web       *webTier       // Nil without a front door for browsers.
 	admin     *admin.Server  // Nil without an admin door.
 	doors     []net.Listener // Of MySQL clients: TCP first.
@@ -299,13 +299,13 @@ func (g *galley) signals(ctx context.Context, signals <-chan os.Signal) error {
 func (g *galley) reconfigure() {
 	next, err := g.reload()
 	if err != nil {
-		g.log.Error("the configuration was not reloaded: nothing is changed", "error", err)
+		g.reloads.refuse(g.log, g.path, err)
 		return
 	}
 	old := g.config()
 	changes := config.Diff(old, next)
 	if err := g.apply(old, next); err != nil {
-		g.log.Error("the configuration was not reloaded: nothing is changed", "file", g.path, "error", err)
+		g.reloads.refuse(g.log, g.path, err)
 		return
 	}
 	g.accounts.SetConfigured(cluster.AccountsOf(next.MySQL.Users))
@@ -317,24 +317,7 @@ func (g *galley) reconfigure() {
 	g.conf = next
 	g.mu.Unlock()
 	warn(g.log, next)
-	logChanges(g.log, changes, config.Diff(g.boot, next))
-}
-
-// logChanges says what a reload has changed. sinceStart is what is other than galley was started with: what is not among that and needs a restart is
-// back to what galley has.
-func logChanges(log hclog.Logger, changes, sinceStart []config.Change) {
-	log.Info("the configuration was reloaded", "changes", len(changes))
-	for _, c := range changes {
-		level, note := hclog.Info, "applied"
-		switch {
-		case !c.NeedsRestart:
-		case slices.ContainsFunc(sinceStart, func(s config.Change) bool { return s.Path == c.Path }):
-			level, note = hclog.Warn, "needs a restart"
-		default:
-			note = "needs no restart any more: galley was started with it"
-		}
-		log.Log(level, "changed", "setting", c.Path, "from", c.Old, "to", c.New, "effect", note)
-	}
+	g.reloads.take(g.log, changes, config.Diff(g.boot, next))
 }
 
 // apply applies what can fail of a configuration; where something does, what was applied before is taken back.

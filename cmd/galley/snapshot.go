@@ -234,7 +234,7 @@ func (g *galley) mysqlPart() admin.MySQL {
 
 // problems are what the operator should see at once.
 func (g *galley) problems(view *cluster.View) []admin.Problem {
-	all := g.underWay()
+	all := append(g.underWay(), g.reloads.problems()...)
 	all = append(all, splitProblems(view)...)
 	all = append(all, outageProblems(view)...)
 	all = append(all, lineProblems(g.linePart())...)

@@ -69,7 +69,7 @@ func TestReloadSaysWhatNeedsARestart(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var out bytes.Buffer
-			logChanges(hclog.New(&hclog.LoggerOptions{Output: &out, DisableTime: true}), config.Diff(tt.old, tt.next), config.Diff(boot, tt.next))
+			(&reloads{}).take(hclog.New(&hclog.LoggerOptions{Output: &out, DisableTime: true}), config.Diff(tt.old, tt.next), config.Diff(boot, tt.next))
 			if !strings.Contains(out.String(), tt.want) {
 				t.Errorf("got %s", out.String())
 			}

@@ -22,6 +22,7 @@ type webOnly struct {
 	path    string
 	started time.Time
 	reload  func() (*config.Config, error)
+	reloads reloads
 	web     *webTier
 	admin   *admin.Server // Nil without an admin door.
 
@@ -55,7 +56,7 @@ func (o *webOnly) Snapshot() admin.Snapshot {
 	case !hasBackend(s.Web):
 		s.Ready, s.NotReady = false, "no php-fpm backend is up"
 	}
-	s.Problems = webProblems(s.At, s.Web)
+	s.Problems = append(o.reloads.problems(), webProblems(s.At, s.Web)...)
 	return s
 }
 
@@ -144,7 +145,7 @@ func (o *webOnly) signals(ctx context.Context, signals <-chan os.Signal) {
 			err = o.web.set(next)
 		}
 		if err != nil {
-			o.log.Error("the configuration was not reloaded: nothing is changed", "error", err)
+			o.reloads.refuse(o.log, o.path, err)
 			continue
 		}
 		o.mu.Lock()
@@ -153,6 +154,6 @@ func (o *webOnly) signals(ctx context.Context, signals <-chan os.Signal) {
 		o.mu.Unlock()
 		o.log.SetLevel(hclog.LevelFromString(next.Log.Level))
 		warn(o.log, next)
-		logChanges(o.log, changes, config.Diff(o.boot, next))
+		o.reloads.take(o.log, changes, config.Diff(o.boot, next))
 	}
 }
