@@ -92,6 +92,9 @@ func (s *session) learnSet(x *exchange) {
 	if x.of != classify.Set || !x.answered || x.failed || x.warned || len(x.sql) > plainSet || !s.ownAnswer() || s.mode()&classify.NotASCII != 0 {
 		return
 	}
+	if mentions(x.sql, "default") {
+		return // It is what the node's global variable says each time.
+	}
 	var lower [plainSet]byte
 	var set acceptedSet
 	known := plainVariables(appendLower(lower[:0], x.sql), func(name []byte) bool {
@@ -112,7 +115,7 @@ func (s *session) learnSet(x *exchange) {
 // initDB runs COM_INIT_DB.
 func (s *session) initDB(x *exchange) error {
 	schema := string(x.cmd.Body[1:])
-	if x.cmd.Whole() && s.isFresh() && s.srv.schemas.good(s.login.user, schema) {
+	if x.cmd.Whole() && s.isFresh() && s.srv.schemas.good(s.login.account, schema) {
 		s.state.note(wire.Tracker{Type: wire.TrackSchema, Value: []byte(schema)}, true)
 		s.shown.schema.Store(&schema)
 		s.after.tellRows(0)
@@ -124,7 +127,7 @@ func (s *session) initDB(x *exchange) error {
 	turn := s.srv.schemas.now()
 	err := s.execute(s.homeTarget(toWriter), x)
 	if err == nil && x.answered && !x.failed && x.cmd.Whole() {
-		s.srv.schemas.add(s.login.user, schema, turn)
+		s.srv.schemas.add(s.login.account, schema, turn)
 	}
 	return err
 }

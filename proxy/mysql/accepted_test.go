@@ -47,7 +47,7 @@ func TestSetIsAnsweredAsBefore(t *testing.T) {
 func TestSetThatIsNotRemembered(t *testing.T) {
 	d := newDoor(t, 1)
 	d.n[0].On("SET sql_mode='bad'", mysqltest.Fail(1231, "no such mode"))
-	texts := []string{"SET time_zone=@@global.time_zone", "SET group_concat_max_len=5", "SET @a=1, sql_mode=''", "SET GLOBAL time_zone='+01:00'"}
+	texts := []string{"SET time_zone=@@global.time_zone", "SET time_zone=DEFAULT", "SET SESSION sql_mode = Default", "SET group_concat_max_len=5", "SET @a=1, sql_mode=''", "SET GLOBAL time_zone='+01:00'"}
 	for range 3 {
 		c := d.client()
 		for _, sql := range texts {
@@ -103,4 +103,34 @@ func TestSchemaChosenFirst(t *testing.T) {
 	d.n[1].DropSchema("gone")
 	d.client().result("DROP DATABASE gone")
 	choose(d.client(), "gone", 1049)
+}
+
+// TestStatusOfAnAnswer: what the status says of one answer, as that no index was used, is not said again by what galley answers behind it.
+func TestStatusOfAnAnswer(t *testing.T) {
+	d := newDoor(t, 1)
+	d.n[0].On("SELECT 'scan'", func(c *mysqltest.Conn, _ *mysqltest.Command) error {
+		was := c.Status
+		c.Status |= 0x20 | 0x800 // No index was used, and it was slow.
+		c.Rows([]string{"a"}, []string{"1"})
+		c.Status = was
+		return nil
+	})
+	c := d.client()
+	for range 2 {
+		for _, sql := range []string{"SET NAMES utf8mb4", "SET sql_mode='NO_ZERO_DATE'"} {
+			if got := c.result("SELECT 'scan'").Last().OK.Status; got != wire.StatusAutocommit|0x20|0x800 {
+				t.Errorf("status %#x of the read", got)
+			}
+			if got := c.result(sql).Last().OK.Status; got != wire.StatusAutocommit {
+				t.Errorf("%s: status %#x", sql, got)
+			}
+		}
+		c.result("SELECT 'scan'")
+		if err := c.Send(wire.ComPing, ""); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := c.Read(); err != nil || r.Last().OK.Status != wire.StatusAutocommit {
+			t.Errorf("ping: %v, %v", r, err)
+		}
+	}
 }

@@ -114,7 +114,7 @@ func (s *session) settled() error {
 	if s.access&mayKillOthers != 0 {
 		init = "" // Those who could not log in any more if it were wrong are spared (MariaDB: sql/sql_connect.cc, prepare_new_connection_state).
 	}
-	checks := s.state.schema != "" && !s.srv.schemas.good(s.login.user, s.state.schema)
+	checks := s.state.schema != "" && !s.srv.schemas.good(s.login.account, s.state.schema)
 	if init == "" && !checks {
 		return nil
 	}
@@ -155,7 +155,7 @@ func (s *session) settleOn(b *backendConn, init string) error {
 			return err
 		}
 		b.schema = schema
-		s.srv.schemas.add(s.login.user, schema, turn)
+		s.srv.schemas.add(s.login.account, schema, turn)
 	}
 	if init == "" {
 		return nil

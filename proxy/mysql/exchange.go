@@ -247,7 +247,7 @@ func (s *session) noteStatus(b *backendConn, x *exchange, win []byte) int {
 	start := s.answer.LastStart
 	p := win[start+wire.HeaderLen:]
 	x.warned = x.warned || s.answer.Warnings > 0
-	s.status = s.answer.Status &^ (wire.StatusStateChanged | wire.StatusCursorExists | wire.StatusLastRowSent) // They are of that answer, and not of the session.
+	s.status = s.answer.Status &^ wire.StatusOfAnswer
 	if inTrans := s.status&wire.StatusInTrans != 0; (x.writes || x.inTrx) && !inTrans || x.inTrx && x.commits || x.opaque {
 		s.acked(b)
 	}

@@ -27,7 +27,7 @@ func (s *session) retakeFitting(sl *slot) bool {
 
 // sparesBare says whether b, which has no schema, is left to those who need such a one: the session has a schema by now, or is choosing one, and there is an idle conn that has one.
 func (s *session) sparesBare(b *backendConn) bool {
-	return b.schema == "" && (s.choosing || s.state.schema != "") && b.set.hasChosen(b.pool)
+	return s.multiplex && b.schema == "" && (s.choosing || s.state.schema != "") && b.set.hasChosen(b.pool)
 }
 
 // hasChosen says whether p has idle conns with a schema.

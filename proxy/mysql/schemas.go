@@ -1,8 +1,10 @@
 package mysql
 
 import (
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"galley/proxy/mysql/classify"
 )
@@ -16,19 +18,22 @@ func dropsSchema(c *classify.Class, sql []byte) bool {
 // is dropped past this galley, in that time is told with the first statement and not at the login.
 const schemaTTL = 5 * time.Second
 
-type schemaKey struct{ user, schema string }
+type schemaKey struct {
+	account accountRow // Accounts of one user at other hosts have other rights.
+	schema  string
+}
 
-// schemaCache remembers which users may use which schemas. Safe for use by many goroutines.
+// schemaCache remembers which accounts may use which schemas. Safe for use by many goroutines.
 type schemaCache struct {
 	mu    sync.Mutex
 	until map[schemaKey]time.Time
 	turn  uint64 // Another one after each time that all was forgotten.
 }
 
-func (c *schemaCache) good(user, schema string) bool {
+func (c *schemaCache) good(account accountRow, schema string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return time.Now().Before(c.until[schemaKey{user, schema}])
+	return time.Now().Before(c.until[schemaKey{account, schema}])
 }
 
 // now gives the turn for add, before a node is asked.
@@ -38,11 +43,11 @@ func (c *schemaCache) now() uint64 {
 	return c.turn
 }
 
-func (c *schemaCache) add(user, schema string, turn uint64) {
+func (c *schemaCache) add(account accountRow, schema string, turn uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if turn != c.turn {
-		return // It may be older than what changed.
+	if turn != c.turn || strings.ContainsFunc(schema, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return // It may be older than what changed; or what its bytes name depends on the session's character set.
 	}
 	now := time.Now()
 	if len(c.until) >= 1024 {
@@ -52,7 +57,7 @@ func (c *schemaCache) add(user, schema string, turn uint64) {
 			}
 		}
 	}
-	c.until[schemaKey{user, schema}] = now.Add(schemaTTL)
+	c.until[schemaKey{account, schema}] = now.Add(schemaTTL)
 }
 
 // before gives what forgets all before it does more, if there is more.

@@ -67,6 +67,10 @@ const (
 	StatusInTransReadOnly   = mysql.SERVER_STATUS_IN_TRANS_READONLY
 	StatusStateChanged      = mysql.SERVER_SESSION_STATE_CHANGED
 	StatusAnsiQuotes        = uint16(1) << 15 // MariaDB: SERVER_STATUS_ANSI_QUOTES (include/mysql_com.h).
+
+	// StatusOfAnswer are those that are about one answer, and not about the session.
+	StatusOfAnswer = mysql.SERVER_STATUS_NO_GOOD_INDEX_USED | mysql.SERVER_STATUS_NO_INDEX_USED | StatusCursorExists | StatusLastRowSent | mysql.SERVER_STATUS_DB_DROPPED |
+		mysql.SERVER_STATUS_METADATA_CHANGED | mysql.SERVER_QUERY_WAS_SLOW | mysql.SERVER_PS_OUT_PARAMS | StatusStateChanged
 )
 
 // Commands (MY, "Command Phase"; the last is MariaDB's).
