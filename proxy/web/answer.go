@@ -240,6 +240,7 @@ func capped(w http.ResponseWriter, h http.Header) io.Writer {
 		delete(h, "Content-Length") // It is no length, so none was said.
 		return w
 	}
+	h["Content-Length"] = []string{strconv.FormatInt(n, 10)} // Once, and in digits alone: a proxy in front may believe another one than we do.
 	return &cap64{w: w, left: n}
 }
 

@@ -54,14 +54,14 @@ func (c *conn) readQuick(p []byte) (int, error) {
 		if n == 0 {
 			return n, err
 		}
-		switch c.d.s.answerQuick(c, p[:n]) {
+		what := notSimple
+		if !c.quick.blind.Load() { // Else nobody would see the client go.
+			what = c.d.s.answerQuick(c, p[:n])
+		}
+		switch what {
 		case answered:
 			if err = c.rearm(); err != nil {
 				return 0, err
-			}
-			if c.quick.blind.Load() {
-				c.quick.phase = never
-				return c.Conn.Read(p)
 			}
 		case ended:
 			return 0, io.EOF // Of which net/http has nothing to say to the client.

@@ -287,3 +287,23 @@ func withoutID(text string) string {
 	_, after, _ = strings.Cut(after, "\n")
 	return before + after
 }
+
+// TestOneLength: an answer says its length once, whatever the script said.
+func TestOneLength(t *testing.T) {
+	b := serve(t, nil)
+	for _, lengths := range [][]string{{"Content-Length", "5", "Content-Length", "9"}, {"Content-Length", "+5"}} {
+		b.pool.runs(func(context.Context, *fpm.Request) (*fpm.Response, error) {
+			p := page(200, "hello")
+			for i := 0; i < len(lengths); i += 2 {
+				p.Header[lengths[i]] = append(p.Header[lengths[i]], lengths[i+1])
+			}
+			return p, nil
+		})
+		for _, method := range []string{"GET", "HEAD"} {
+			got := b.dial(t).text(t, method+" / HTTP/1.1\r\nHost: example.com\r\nConnection: keep-alive\r\n\r\n")
+			if strings.Count(got, "Content-Length: ") != 1 || !strings.Contains(got, "Content-Length: 5\r\n") {
+				t.Errorf("%v, %s:\n%s", lengths, method, got)
+			}
+		}
+	}
+}

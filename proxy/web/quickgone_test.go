@@ -171,3 +171,24 @@ func TestQuickStops(t *testing.T) {
 		}
 	}
 }
+
+// TestQuickLeavesTheUnwatched: a connection that cannot be watched is net/http's from its next request on, and a stop lets that come to its end.
+func TestQuickLeavesTheUnwatched(t *testing.T) {
+	b := serve(t, nil)
+	b.quicks.watch.close()
+	r := b.holds()
+	close(r.free)
+	c := b.dial(t)
+	c.ask(t, "GET", runIt)
+	<-r.began
+	r = b.holds()
+	if _, err := io.WriteString(c, runIt); err != nil {
+		t.Fatal(err)
+	}
+	<-r.began
+	b.quicks.leave()
+	close(r.free)
+	if got := c.answer(t, "GET"); !strings.HasSuffix(got, "free") {
+		t.Errorf("the answer: %s", got)
+	}
+}
