@@ -56,18 +56,10 @@ type Sight struct {
 type Times struct {
 	Term     time.Duration // how long a confirmation holds, from before it was sent
 	Margin   time.Duration // clocks that run apart: what is added to the term of others
-	Every    time.Duration // how often it is confirmed; 0 is a third of the term
+	Every    time.Duration // how long after a confirmation the next one is due
 	Poll     time.Duration // how often the rows are read while the writer moves
 	Glance   time.Duration // how often they are read where there are other galleys; 0 is with each confirmation only
 	Patience time.Duration // how long a move waits for its holder, if that is there
-}
-
-// every is how long after a confirmation the next one is due.
-func (t Times) every() time.Duration {
-	if t.Every > 0 {
-		return t.Every
-	}
-	return t.Term / 3
 }
 
 // Permit is what a galley may send to the writer.

@@ -11,7 +11,7 @@ const (
 )
 
 func state(self string) *State {
-	return &State{Self: self, Times: Times{Term: term, Margin: margin, Poll: time.Second / 10, Patience: 2 * term}}
+	return &State{Self: self, Times: Times{Term: term, Margin: margin, Every: term / 3, Poll: time.Second / 10, Patience: 2 * term}}
 }
 
 func both(epoch, acked1, beat1, acked2, beat2 int64) []Peer {

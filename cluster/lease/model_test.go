@@ -118,7 +118,7 @@ func newWorld(galleys int, b bounds) world {
 		id := fmt.Sprint("g", i)
 		g := &w.g[i]
 		g.sees = 3
-		g.st = State{Self: id, Times: Times{Term: modelTerm, Poll: 1, Patience: 4}}
+		g.st = State{Self: id, Times: Times{Term: modelTerm, Every: modelTerm / 3, Poll: 1, Patience: 4}}
 	}
 	return w
 }

@@ -93,7 +93,7 @@ func (s *State) Next(now time.Duration, w Wish) Step {
 	case target != "":
 		step.Do, step.Target, step.Soft = Begin, target, w.Soft && s.row.Writer != ""
 	default:
-		return s.glance(now, s.beat(now, w, step, s.Times.every()))
+		return s.glance(now, s.beat(now, w, step, s.Times.Every))
 	}
 	return step
 }
@@ -113,7 +113,7 @@ func (s *State) glance(now time.Duration, step Step) Step {
 
 // beat confirms when it is due, and else waits.
 func (s *State) beat(now time.Duration, w Wish, step Step, wait time.Duration) Step {
-	due := s.confirmed + s.Times.every()
+	due := s.confirmed + s.Times.Every
 	if s.until == 0 && !s.row.Moving() || now >= due || !slices.Equal(s.sees, w.Sees) {
 		step.Do = Confirm
 		return step

@@ -473,7 +473,8 @@ func (s *session) relayFile(b *backendConn) error {
 		return werr
 	}
 	for {
-		cmd, err := s.client.ReadHead(fileChunk)
+		var cmd wire.Command
+		err := s.client.ReadHead(&cmd, fileChunk)
 		if err != nil {
 			return endSession(closeClientGone, err)
 		}

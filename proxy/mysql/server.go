@@ -105,7 +105,6 @@ type Server struct {
 	mu       sync.Mutex
 	sessions map[uint32]*session
 	nextID   uint32
-	draining atomic.Bool
 	picks    atomic.Uint64 // Counts choices of a reader.
 	since106 atomic.Bool   // All nodes are MariaDB 10.6 or later.
 	wg       sync.WaitGroup
@@ -177,7 +176,6 @@ func (s *Server) Serve(ctx, cut context.Context, listeners ...net.Listener) erro
 	front, closeFront := context.WithCancel(ctx)
 	defer closeFront()
 	stop := context.AfterFunc(front, func() {
-		s.draining.Store(true)
 		s.beginStop()
 		for _, l := range listeners {
 			_ = l.Close()
@@ -233,7 +231,7 @@ func (s *Server) accept(ctx, front context.Context, l net.Listener, free *spares
 	for {
 		nc, err := l.Accept()
 		if err != nil {
-			if s.draining.Load() || errors.Is(err, net.ErrClosed) {
+			if s.stopping.Err() != nil || errors.Is(err, net.ErrClosed) {
 				return fmt.Errorf("accepting clients on %s: %w", l.Addr(), err)
 			}
 			// Out of file descriptors, or a client that was gone before it was accepted: go on.

@@ -113,7 +113,7 @@ func (s *session) serve() error {
 	s.multiplex = s.srv.config().Pool.Multiplex
 	var cmd wire.Command // One for all, as it escapes.
 	for {
-		if err := s.client.ReadCommandInto(&cmd, int(s.srv.config().MaxAllowedBuffer)); err != nil {
+		if err := s.client.ReadCommand(&cmd, int(s.srv.config().MaxAllowedBuffer)); err != nil {
 			return s.readEnd(err)
 		}
 		if !s.shown.busy.begin(cmd.Body[0]) {
@@ -130,7 +130,7 @@ func (s *session) serve() error {
 		if err != nil {
 			return err
 		}
-		if s.srv.draining.Load() && s.trx == nil {
+		if s.srv.stopping.Err() != nil && s.trx == nil {
 			return endSession(closeShutdown, nil)
 		}
 	}
@@ -139,7 +139,7 @@ func (s *session) serve() error {
 // readEnd says what it means that no command could be read.
 func (s *session) readEnd(err error) error {
 	switch {
-	case s.ctx.Err() != nil || s.srv.draining.Load():
+	case s.ctx.Err() != nil || s.srv.stopping.Err() != nil:
 		return endSession(s.stopReason(), context.Cause(s.ctx))
 	case errors.Is(err, wire.ErrMalformed):
 		_ = s.writeError(wire.NewError(codeMalformed, "Malformed communication packet"))

@@ -17,18 +17,13 @@ type Command struct {
 // Whole says whether all of the command is in Body.
 func (c *Command) Whole() bool { return c.rest == 0 && !c.continues }
 
-// ReadCommand waits for a command and reads it whole if its packet has at most limit bytes; of a longer one, the first limit bytes.
-func (c *Conn) ReadCommand(limit int) (cmd Command, err error) {
-	err = c.ReadCommandInto(&cmd, limit)
-	return cmd, err
-}
-
-// ReadCommandInto is ReadCommand with a place for the command: who waits for one for hours has less on its stack.
-func (c *Conn) ReadCommandInto(cmd *Command, limit int) error {
+// ReadCommand waits for a command and reads it whole if its packet has at most limit bytes; of a longer one, the first limit bytes. The caller has the place for it, so that who waits for one
+// for hours has less on its stack.
+func (c *Conn) ReadCommand(cmd *Command, limit int) error {
 	if c.packed != nil {
 		c.Seq = 0
 	}
-	if err := c.readHead(cmd, limit); err != nil {
+	if err := c.ReadHead(cmd, limit); err != nil {
 		return err
 	}
 	if len(cmd.Body) == 0 {
@@ -38,12 +33,7 @@ func (c *Conn) ReadCommandInto(cmd *Command, limit int) error {
 }
 
 // ReadHead waits for a packet of any kind, an empty one too, and reads at most limit bytes of it.
-func (c *Conn) ReadHead(limit int) (cmd Command, err error) {
-	err = c.readHead(&cmd, limit)
-	return cmd, err
-}
-
-func (c *Conn) readHead(cmd *Command, limit int) error {
+func (c *Conn) ReadHead(cmd *Command, limit int) error {
 	*cmd = Command{}
 	if err := c.Need(HeaderLen); err != nil {
 		return err

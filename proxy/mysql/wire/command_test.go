@@ -13,7 +13,8 @@ func readCommands(b []byte, step, limit int) string {
 	c := NewConn(&byteConn{b: b, step: step}, NewBuffers())
 	var out bytes.Buffer
 	for {
-		cmd, err := c.ReadCommand(limit)
+		var cmd Command
+		err := c.ReadCommand(&cmd, limit)
 		if err != nil {
 			if errors.Is(err, io.EOF) {
 				err = io.EOF

@@ -325,7 +325,7 @@ func TestNumbers(t *testing.T) {
 	go func() {
 		_, _ = s.far.Write(append(packBy(t, Zlib, 0, all[:5], true), packBy(t, Zlib, 1, all[5:10], true)...))
 	}()
-	if _, err := s.ReadCommand(1000); err != nil {
+	if err := s.ReadCommand(&Command{}, 1000); err != nil {
 		t.Fatal(err)
 	}
 	go func() {

@@ -23,7 +23,8 @@ func TestPackedCommands(t *testing.T) {
 		}
 		_, _ = c.far.Write(packBy(t, Zlib, 0, []byte{2, 0, 0, 5, 'x', 'y', 0, 0, 0, 9}, true))
 	}()
-	cmd, err := c.ReadCommand(1000)
+	var cmd Command
+	err := c.ReadCommand(&cmd, 1000)
 	if err != nil || cmd.Packet[3] != 0 {
 		t.Fatalf("%v, number %d", err, cmd.Packet[3])
 	}
@@ -40,7 +41,8 @@ func TestPackedCommands(t *testing.T) {
 	}
 	c.Seq = 3
 	for want := byte(3); want < 5; want++ {
-		p, err := c.ReadHead(1000)
+		var p Command
+		err := c.ReadHead(&p, 1000)
 		if err != nil || p.Packet[3] != want {
 			t.Errorf("%v, number %d in place of %d", err, p.Packet[3], want)
 		}
@@ -56,7 +58,8 @@ func TestPackedHoldsNothing(t *testing.T) {
 				if _, err := c.far.Write(packBy(t, with, 0, AppendCommand(nil, ComQuery, text(30_000)), false)); err != nil {
 					t.Fatal(err)
 				}
-				cmd, err := c.ReadCommand(1 << 20)
+				var cmd Command
+				err := c.ReadCommand(&cmd, 1<<20)
 				if err != nil || !cmd.Whole() || !bytes.Equal(cmd.Body[1:], text(30_000)) {
 					t.Fatal(err)
 				}
@@ -139,13 +142,14 @@ func TestPackedOverTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = c.SetDeadline(time.Unix(1, 0))
-	if _, err := c.ReadCommand(1000); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if err := c.ReadCommand(&Command{}, 1000); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
 	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	for range 3 {
 		go func() { _, _ = client.Write(packBy(t, Zlib, 0, AppendCommand(nil, ComQuery, text(100_000)), false)) }()
-		cmd, err := c.ReadCommand(1 << 20)
+		var cmd Command
+		err := c.ReadCommand(&cmd, 1<<20)
 		if err != nil || !bytes.Equal(cmd.Body[1:], text(100_000)) {
 			t.Fatal(err)
 		}
